@@ -47,6 +47,7 @@ type Event struct {
 	Status *Status `json:"status,omitempty"`
 }
 
+// The kinds of an Event.
 const (
 	EventStatus    = "status"
 	EventHeartbeat = "heartbeat"
