@@ -1,0 +1,89 @@
+# Every target is what a person could type; CI calls `make test` and nothing else.
+
+SHELL     := /bin/bash
+GO        ?= go
+BIN       := bin
+MODULE    := github.com/sallyport/sallyport
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT    ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS   := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION) -X $(MODULE)/internal/buildinfo.commit=$(COMMIT)
+GOBUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+# program -> folder
+PROGRAMS  := sallyportd:daemon sallyport:ctl sallyport-edge:edge sallyport-tray:tray
+
+# Rooms in which goroutines meet; the race detector runs on these.
+RACE      := ./wire/... ./api/client/... ./internal/... ./daemon/... ./edge/...
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+ORIGIN     ?=
+DEMO_LOGIN ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## build the programs into bin/
+	@mkdir -p $(BIN)
+	@set -e; for p in $(PROGRAMS); do \
+	  if [ "$${p#*:}" = tray ] && [ "$$($(GO) env GOOS)" = darwin ]; then continue; fi; \
+	  echo "build $(BIN)/$${p%%:*}"; $(GOBUILD) -o $(BIN)/$${p%%:*}$$($(GO) env GOEXE) ./$${p#*:}; \
+	done
+
+.PHONY: deps
+deps: ## install what the tests use (as root; says what it leaves out elsewhere)
+	@test/scripts/deps.sh
+
+.PHONY: test
+test: deps build race fuzzseeds ## everything CI checks: tests with -race, fuzz seeds and 2 s a target, stories on the real programs
+	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 14m ./...
+
+.PHONY: race
+race: ## the tests of the concurrent rooms under the race detector
+	@if command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null; then \
+	  CGO_ENABLED=1 $(GO) test -race -timeout 8m $(RACE); \
+	else echo 'race: skipped: the race detector needs a C compiler'; fi
+
+.PHONY: fuzzseeds
+fuzzseeds: ## every fuzz target for 2 s
+	@GO=$(GO) test/scripts/fuzz.sh 2s
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (1m)
+	@GO=$(GO) test/scripts/fuzz.sh $(or $(FUZZTIME),1m)
+
+.PHONY: e2e
+e2e: deps build ## the stories on the real programs, one line each
+	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 14m -v ./test/e2e/... | grep -E '^(=== NAME|---|\s+---|ok|FAIL|PASS|panic)|skipped'; exit $${PIPESTATUS[0]}
+
+.PHONY: bench
+bench: build ## the benchmark table (BENCH=-quick for two minutes)
+	$(GOBUILD) -o $(BIN)/bench ./test/bench
+	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(BIN)/bench run $(BENCH)
+
+.PHONY: demo
+demo: build ## the main job on this machine (ORIGIN=localhost:5432, DEMO_LOGIN=auto)
+	@$(GOBUILD) -o $(BIN)/demo ./test/demo
+	@SALLYPORT_BIN=$(CURDIR)/$(BIN) $(BIN)/demo -dir $(CURDIR)/demo -origin '$(ORIGIN)' -login '$(DEMO_LOGIN)'
+
+.PHONY: lint
+lint: ## vet, gofmt, staticcheck, the rules of the house
+	$(GO) vet ./...
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(GO) test ./internal/archtest
+
+.PHONY: cross
+cross: ## build and vet for every platform (the tray on darwin needs a Mac)
+	@set -e; for p in $(PLATFORMS); do \
+	  export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; skip='^$$'; \
+	  if [ $$GOOS = darwin ]; then skip='$(MODULE)/tray'; fi; \
+	  pkgs=$$($(GO) list ./... | grep -v "$$skip"); \
+	  echo "cross $$p"; $(GO) build -trimpath -o /dev/null $$pkgs 2>/dev/null || $(GO) build -trimpath $$pkgs; $(GO) vet $$pkgs; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) dist demo

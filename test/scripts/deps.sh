@@ -1,0 +1,45 @@
+#!/bin/bash
+# Installs, by name, what the stories of test/e2e use: as root by apt-get, and
+# the second OpenID provider by npm into a cache. Elsewhere it only says what is
+# missing; the stories that need it skip and say so.
+set -u
+
+# command -> Debian package
+tools='chromium:chromium psql:postgresql-client pgbench:postgresql-contrib pg_ctlcluster:postgresql-common
+sshd:openssh-server ssh:openssh-client scp:openssh-client redis-server:redis-server redis-cli:redis-tools
+curl:curl node:nodejs npm:npm gcc:gcc'
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+for t in $tools; do command -v "${t%%:*}" >/dev/null || missing="$missing ${t#*:}"; done
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+missing=$(echo $missing | tr ' ' '\n' | sort -u | tr '\n' ' ')
+
+if [ -n "${missing// /}" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "deps: installing $missing"
+    for try in 1 2 3; do
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null && break
+      [ $try = 3 ] && { echo "deps: apt-get did not succeed in three tries" >&2; exit 1; }
+      sleep $((try * 5))
+    done
+  else
+    echo "deps: missing (stories that need them are skipped): $missing"
+  fi
+fi
+
+# The independent, certified OpenID provider of the login stories.
+version=9.13.3
+dir=${SALLYPORT_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-test}/oidc-provider-$version
+if [ ! -d "$dir/node_modules/oidc-provider" ]; then
+  if command -v npm >/dev/null; then
+    for try in 1 2 3; do
+      npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$dir" "oidc-provider@$version" >/dev/null 2>&1 && break
+      [ $try = 3 ] && echo "deps: npm could not install oidc-provider@$version; its stories are skipped"
+      sleep $((try * 5))
+    done
+  else
+    echo "deps: no npm; the stories with a second OpenID provider are skipped"
+  fi
+fi
+exit 0
