@@ -316,3 +316,20 @@ type Version struct {
 	// compare versions.
 	Features []string `json:"features"`
 }
+
+// StreamHeader is the header of the answer 101 that names the stream, for
+// GET /v1/streams/{id}.
+const StreamHeader = "Sallyport-Stream"
+
+// Stream is how an upgraded stream is, or how it ended. It exists because raw
+// bytes on a Unix socket cannot tell a reset from an orderly end: who reads
+// the end of the bytes asks here. It is kept for a minute after the end.
+type Stream struct {
+	ID       string `json:"id"`
+	Hostname string `json:"hostname"`
+	// Open is false once no more bytes come from the origin.
+	Open bool `json:"open"`
+	// Problem is why the stream was reset; nil while it is open and after an
+	// orderly end.
+	Problem *Problem `json:"problem,omitempty"`
+}

@@ -1,0 +1,74 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+
+	"github.com/sallyport/sallyport/api"
+)
+
+const startHint = "start the service, or run `sallyportd run` in another terminal"
+
+// dial connects to the first socket at which a daemon answers.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	sockets := []string{c.opts.Socket}
+	if c.opts.Socket == "" {
+		sockets = searchOrder()
+	}
+	var tried []string
+	denied := false
+	for _, s := range sockets {
+		conn, err := c.opts.Dial(ctx, s)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		denied = denied || errors.Is(err, fs.ErrPermission)
+		tried = append(tried, fmt.Sprintf("%s: %s", s, reasonOf(err)))
+	}
+	return nil, unreachable(tried, denied)
+}
+
+// unreachable is the problem when no socket of the search order answered.
+func unreachable(tried []string, denied bool) *api.Problem {
+	p := &api.Problem{
+		Code:   api.CodeDaemonDown,
+		Title:  "the daemon is not running",
+		Detail: strings.Join(tried, "; "),
+		Hint:   startHint,
+	}
+	if denied {
+		p.Code = api.CodePermission
+		p.Title = "not permitted to talk to the daemon"
+		p.Hint = "run as the user the daemon serves, or give --socket"
+	}
+	return p
+}
+
+// reasonOf shortens an error of dialling to what the person can act upon.
+func reasonOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such socket"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied"
+	}
+	return err.Error()
+}
+
+func searchOrder() []string { return nil }
+
+func dialOwned(ctx context.Context, socket string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", socket)
+}
