@@ -1,0 +1,2 @@
+// Package idp is the embedded OpenID provider.
+package idp
