@@ -1,0 +1,28 @@
+//go:build !linux && !windows
+
+package paths
+
+import (
+	"os"
+	"path/filepath"
+)
+
+func machineState() string  { return "/Library/Application Support/Sallyport" }
+func machineSocket() string { return "/var/run/sallyport/daemon.sock" }
+
+func userState() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, "Library", "Application Support", "Sallyport"), nil
+}
+
+// userSocket is short: a socket's path has 103 bytes at most on darwin.
+func userSocket() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".sallyport", "daemon.sock"), nil
+}
