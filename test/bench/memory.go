@@ -1,0 +1,54 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// idleStreams opens n connections, lets them rest, and gives the resident
+// memory that each cost, in KiB, by role. It wants processes that have done
+// nothing else: what bulk once used would hide it.
+func (p path) idleStreams(ctx context.Context, n int) (figures, error) {
+	before := p.settle(ctx)
+	conns, err := openEchoes(ctx, p.addr, n, 2*time.Minute)
+	defer closeAll(conns)
+	if err != nil {
+		return nil, err
+	}
+	f := figures{}
+	for role, after := range p.settle(ctx) {
+		f[role] = (after - before[role]) / 1024 / float64(n)
+		f["all"] += f[role]
+	}
+	return f, nil
+}
+
+// settle waits until the memory of the processes rests, and gives it by role.
+func (p path) settle(ctx context.Context) figures {
+	const step, limit = 500 * time.Millisecond, 8 * time.Second
+	last := p.rss()
+	for end := time.Now().Add(limit); time.Now().Before(end); {
+		if wait(ctx, step) != nil {
+			break
+		}
+		now := p.rss()
+		rest := true
+		for role, b := range now {
+			rest = rest && b-last[role] < 64<<10 && last[role]-b < 64<<10
+		}
+		if last = now; rest {
+			break
+		}
+	}
+	return last
+}
+
+func (p path) rss() figures {
+	f := figures{}
+	for _, proc := range p.procs {
+		f[proc.role] = proc.rss()
+	}
+	return f
+}

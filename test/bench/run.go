@@ -1,0 +1,184 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options are those of `bench run`.
+type options struct {
+	quick   bool
+	reps    int
+	only    []string
+	entries []path
+	service string
+	json    string
+	alone   bool
+}
+
+func parseRun(args []string) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs.BoolVar(&o.quick, "quick", false, "short measurements, three repetitions: two minutes")
+	fs.IntVar(&o.reps, "reps", 0, "repetitions (default 7, quick 3)")
+	fs.StringVar(&o.service, "service", "127.0.0.1:0", "where the benchmark's service listens")
+	fs.StringVar(&o.json, "json", "", "also write every figure to this file")
+	fs.BoolVar(&o.alone, "references-only", false, "leave Sallyport out")
+	fs.Func("only", "workloads to run, comma separated", func(s string) error {
+		o.only = strings.Split(s, ",")
+		return nil
+	})
+	fs.Func("entry", "NAME=HOST:PORT of another entry that leads to the benchmark's service", func(s string) error {
+		name, addr, ok := strings.Cut(s, "=")
+		if !ok {
+			return fmt.Errorf("want NAME=HOST:PORT")
+		}
+		o.entries = append(o.entries, path{name: name, addr: addr})
+		return nil
+	})
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if o.reps == 0 {
+		o.reps = 7
+		if o.quick {
+			o.reps = 3
+		}
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := parseRun(args)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "sallyport-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var ch children
+	defer ch.stop()
+	service, addr, err := ch.start(ctx, "service", "-listen", o.service)
+	if err != nil {
+		return err
+	}
+	fmt.Println("service at", addr)
+	paths, err := references(ctx, &ch, dir, addr)
+	if err != nil {
+		return err
+	}
+	res := results{}
+	if !o.alone {
+		ours, stop, err := sallyport(ctx, addr, res, o)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		paths = append(paths, ours)
+	}
+	paths = append(paths, o.entries...)
+	b := &bench{options: o, paths: paths, results: res, own: []process{{"self", os.Getpid()}, service}}
+	for _, p := range paths {
+		b.own = append(b.own, p.procs...)
+	}
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	return b.print()
+}
+
+// bench is one run over all paths.
+type bench struct {
+	options
+	paths   []path
+	results results
+	own     []process
+	order   []string
+}
+
+// all measures idle memory while the processes are fresh, then every workload,
+// path by path, the order rotated at each repetition.
+func (b *bench) all(ctx context.Context) error {
+	if b.wants("idle") {
+		for _, p := range b.paths {
+			if len(p.procs) == 0 {
+				continue
+			}
+			f, err := p.idleStreams(ctx, 1000)
+			if err != nil {
+				return fmt.Errorf("idle streams on %s: %w", p.name, err)
+			}
+			b.results.add("idle", p.name, f)
+		}
+	}
+	for rep := range b.reps {
+		for i, w := range workloads() {
+			if !b.wants(w.name) {
+				continue
+			}
+			if b.quick {
+				w.d = w.d * 35 / 100
+			}
+			for k := range b.paths {
+				p := b.paths[(k+rep+i)%len(b.paths)]
+				f, err := p.measure(ctx, w, b.own)
+				if err != nil {
+					return err
+				}
+				b.results.add(w.name, p.name, f)
+			}
+			fmt.Fprintf(os.Stderr, "\r%d/%d %-8s", rep+1, b.reps, w.name)
+		}
+	}
+	fmt.Fprintln(os.Stderr)
+	return nil
+}
+
+func (b *bench) wants(name string) bool {
+	return len(b.only) == 0 || slices.Contains(b.only, name)
+}
+
+func (b *bench) print() error {
+	names := make([]string, len(b.paths))
+	for i, p := range b.paths {
+		names[i] = p.name
+	}
+	order := []string{"idle", "links", "rest", "size"}
+	var foreign []float64
+	for _, w := range workloads() {
+		order = append(order, w.name)
+		for _, p := range names {
+			foreign = append(foreign, b.results.values(w.name, p, "foreign")...)
+		}
+	}
+	fmt.Printf("\n%s, %d repetitions, medians [smallest-largest]\n", time.Now().UTC().Format(time.DateTime), b.reps)
+	printRaw(os.Stdout, b.results, order, names)
+	missed := 0
+	for _, p := range names {
+		if p != "D" && p != "R" && p != "E" {
+			missed += printRows(os.Stdout, b.results, p)
+		}
+	}
+	if m, ok := median(foreign); ok {
+		fmt.Printf("\nprocessors busy with something else: %.2f at the median, %.2f at most\n", m, slices.Max(foreign))
+	}
+	fmt.Printf("rows that miss their first column: %d\n", missed)
+	if b.json == "" {
+		return nil
+	}
+	out, err := json.MarshalIndent(b.results, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(b.json, out, 0o644)
+}

@@ -1,0 +1,69 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reno sets the congestion control of a socket before it is used; an accepted
+// socket inherits it from its listener.
+func reno(_, _ string, c syscall.RawConn) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")
+	}); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+func listen(ctx context.Context, addr string) (*net.TCPListener, error) {
+	l, err := (&net.ListenConfig{Control: reno}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
+}
+
+func dial(ctx context.Context, addr string) (*net.TCPConn, error) {
+	d := net.Dialer{Control: reno, Timeout: 10 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// announce tells the parent where a child listens: the first line of its output.
+func announce(l net.Listener) { fmt.Println("listening", l.Addr()) }
+
+// serve calls handle for each connection, each on a goroutine of its own, until
+// ctx ends; then it closes what is open and waits for all of them.
+func serve(ctx context.Context, l *net.TCPListener, handle func(*net.TCPConn)) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	for {
+		c, err := l.AcceptTCP()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		wg.Go(func() {
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			defer c.Close()
+			handle(c)
+		})
+	}
+}

@@ -1,0 +1,166 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// results are all measurements: workload, path, figure, repetitions.
+type results map[string]map[string]map[string][]float64
+
+func (r results) add(workload, path string, f figures) {
+	if r[workload] == nil {
+		r[workload] = map[string]map[string][]float64{}
+	}
+	if r[workload][path] == nil {
+		r[workload][path] = map[string][]float64{}
+	}
+	for name, v := range f {
+		r[workload][path][name] = append(r[workload][path][name], v)
+	}
+}
+
+func (r results) values(workload, path, figure string) []float64 { return r[workload][path][figure] }
+
+func median(v []float64) (m float64, ok bool) {
+	if len(v) == 0 {
+		return 0, false
+	}
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2, true
+	}
+	return s[len(s)/2], true
+}
+
+// row is one line of goals.md section 1.
+type row struct {
+	what             string
+	workload, figure string
+	// against is the reference; "" means that the figure is absolute.
+	against string
+	// refFigure is the reference's figure; "" means the same.
+	refFigure   string
+	first, goal float64
+	// less means that smaller is better.
+	less bool
+	unit string
+}
+
+// rows are the goals that one machine can show.
+var rows = []row{
+	{what: "bulk, 1 stream up, throughput", workload: "up1", figure: "rate", against: "R", first: 0.85, goal: 1.2, unit: "GB/s"},
+	{what: "bulk, 1 stream down, throughput", workload: "down1", figure: "rate", against: "R", first: 0.85, goal: 1.2, unit: "GB/s"},
+	{what: "bulk, 1 stream up, throughput", workload: "up1", figure: "rate", against: "E", first: 0.65, goal: 0.95, unit: "GB/s"},
+	{what: "bulk, 1 stream down, throughput", workload: "down1", figure: "rate", against: "E", first: 0.65, goal: 0.95, unit: "GB/s"},
+	{what: "bulk, 8 streams up, throughput", workload: "up8", figure: "rate", against: "R", first: 0.9, goal: 1.4, unit: "GB/s"},
+	{what: "bulk, 8 streams down, throughput", workload: "down8", figure: "rate", against: "R", first: 0.9, goal: 1.4, unit: "GB/s"},
+	{what: "CPU of all three, 1 stream up", workload: "up1", figure: "cpu", against: "R", first: 1, goal: 0.75, less: true, unit: "s/GB"},
+	{what: "CPU of all three, 1 stream down", workload: "down1", figure: "cpu", against: "R", first: 1, goal: 0.75, less: true, unit: "s/GB"},
+	{what: "CPU of all three, 8 streams up", workload: "up8", figure: "cpu", against: "R", first: 1, goal: 0.75, less: true, unit: "s/GB"},
+	{what: "CPU of all three, 8 streams down", workload: "down8", figure: "cpu", against: "R", first: 1, goal: 0.75, less: true, unit: "s/GB"},
+	{what: "CPU of the edge, 1 stream up", workload: "up1", figure: "cpu.edge", against: "R", first: 0.4, goal: 0.2, less: true, unit: "s/GB"},
+	{what: "CPU of the edge, 1 stream down", workload: "down1", figure: "cpu.edge", against: "R", first: 0.4, goal: 0.2, less: true, unit: "s/GB"},
+	{what: "ping-pong, p50", workload: "ping1", figure: "p50", against: "R", first: 1.6, goal: 1.15, less: true, unit: "us"},
+	{what: "64 ping-pongs at once", workload: "ping64", figure: "ops", against: "R", first: 0.8, goal: 1.1, unit: "op/s"},
+	{what: "ping-pong beside a bulk stream, p99", workload: "beside", figure: "p99", against: "R", first: 1.5, goal: 0.8, less: true, unit: "us"},
+	{what: "new connections, 32 at once", workload: "conn32", figure: "rate", against: "R", first: 3, goal: 6, unit: "/s"},
+	{what: "new connection, p50", workload: "conn1", figure: "p50", against: "R", first: 0.5, goal: 0.3, less: true, unit: "us"},
+	{what: "slowest of 64 streams up / mean", workload: "up64", figure: "fair", first: 0.3, goal: 0.6},
+	{what: "slowest of 64 streams down / mean", workload: "down64", figure: "fair", first: 0.3, goal: 0.6},
+	{what: "memory of the edge per idle stream", workload: "idle", figure: roleEdge, first: 2, goal: 1, less: true, unit: "KiB"},
+	{what: "memory of the client daemon per idle stream", workload: "idle", figure: roleClient, first: 24, goal: 12, less: true, unit: "KiB"},
+	{what: "memory of the host daemon per idle stream", workload: "idle", figure: roleHost, first: 24, goal: 12, less: true, unit: "KiB"},
+	{what: "memory of the edge per idle link", workload: "links", figure: roleEdge, first: 100, goal: 60, less: true, unit: "KiB"},
+	{what: "idle daemon, resident memory", workload: "rest", figure: "rss", first: 40, goal: 25, less: true, unit: "MiB"},
+	{what: "idle daemon, CPU", workload: "rest", figure: "cpu%", first: 0.1, goal: 0.05, less: true, unit: "%"},
+	{what: "daemon binary, stripped", workload: "size", figure: "sallyportd", first: 25, goal: 20, less: true, unit: "MB"},
+}
+
+// printRows writes the goals for one path as ratios.
+func printRows(w io.Writer, r results, path string) (missed int) {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "\n%s\t%s\treference\tratio\tfirst\tgoal\t\n", path, "measured")
+	for _, g := range rows {
+		v, ok := median(r.values(g.workload, path, g.figure))
+		if !ok {
+			continue
+		}
+		ratio, ref := v, "-"
+		if g.against != "" {
+			b, ok := median(r.values(g.workload, g.against, g.figure))
+			if !ok || b == 0 {
+				continue
+			}
+			ratio, ref = v/b, fmt.Sprintf("%s %s", g.against, number(b))
+		}
+		mark := g.mark(ratio)
+		if mark == "missed" {
+			missed++
+		}
+		fmt.Fprintf(t, "%s\t%s %s\t%s\t%.2f\t%g\t%g\t%s\n", g.what, number(v), g.unit, ref, ratio, g.first, g.goal, mark)
+	}
+	t.Flush()
+	return missed
+}
+
+func (g row) mark(ratio float64) string {
+	reached := func(want float64) bool {
+		if g.less {
+			return ratio <= want
+		}
+		return ratio >= want
+	}
+	switch {
+	case reached(g.goal):
+		return "goal"
+	case reached(g.first):
+		return "first"
+	}
+	return "missed"
+}
+
+// printRaw writes every figure of every path: median, smallest and largest.
+func printRaw(w io.Writer, r results, order, paths []string) {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "\nmeasurement\t%s\n", strings.Join(paths, "\t"))
+	for _, name := range order {
+		var figs []string
+		for _, p := range paths {
+			for f := range r[name][p] {
+				if !slices.Contains(figs, f) {
+					figs = append(figs, f)
+				}
+			}
+		}
+		slices.Sort(figs)
+		for _, f := range figs {
+			fmt.Fprintf(t, "%s %s", name, f)
+			for _, p := range paths {
+				v := r.values(name, p, f)
+				if m, ok := median(v); ok {
+					fmt.Fprintf(t, "\t%s [%s-%s]", number(m), number(slices.Min(v)), number(slices.Max(v)))
+				} else {
+					fmt.Fprint(t, "\t-")
+				}
+			}
+			fmt.Fprintln(t)
+		}
+	}
+	t.Flush()
+}
+
+func number(v float64) string {
+	switch {
+	case v >= 1000:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
