@@ -1,0 +1,171 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// recordVersion is the first byte of every record; another one is not ours.
+const recordVersion = 1
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// change is a record of history: what happened to a key, and what it was before.
+type change struct {
+	Type   EventType
+	KV     KV
+	Before *KV
+}
+
+func encodeKV(kv KV) []byte {
+	return seal([]byte(kv.Key), appendKV([]byte{recordVersion}, kv))
+}
+
+func decodeKV(key, record []byte) (KV, error) {
+	r, err := unseal(key, record)
+	if err != nil {
+		return KV{}, err
+	}
+	kv := r.kv(string(key))
+	return kv, r.end(key)
+}
+
+const (
+	changeDelete byte = iota
+	changePut
+)
+
+// encodeChange seals with the history key, so that a record in the wrong place
+// is noticed.
+func encodeChange(at []byte, c change) []byte {
+	kind := changeDelete
+	if c.Type == EventPut {
+		kind = changePut
+	}
+	b := appendBytes([]byte{recordVersion, kind}, []byte(c.KV.Key))
+	b = appendKV(b, c.KV)
+	if c.Before == nil {
+		return seal(at, append(b, 0))
+	}
+	return seal(at, appendKV(append(b, 1), *c.Before))
+}
+
+func decodeChange(at, record []byte) (change, error) {
+	r, err := unseal(at, record)
+	if err != nil {
+		return change{}, err
+	}
+	c := change{Type: EventDelete}
+	switch r.byte() {
+	case changeDelete:
+	case changePut:
+		c.Type = EventPut
+	default:
+		r.bad = true
+	}
+	key := string(r.bytes())
+	c.KV = r.kv(key)
+	switch r.byte() {
+	case 0:
+	case 1:
+		before := r.kv(key)
+		c.Before = &before
+	default:
+		r.bad = true
+	}
+	return c, r.end(at)
+}
+
+func appendKV(b []byte, kv KV) []byte {
+	b = binary.AppendUvarint(b, uint64(kv.CreateRevision))
+	b = binary.AppendUvarint(b, uint64(kv.ModRevision))
+	b = binary.AppendUvarint(b, uint64(kv.Version))
+	b = binary.AppendUvarint(b, uint64(kv.Lease))
+	return appendBytes(b, kv.Value)
+}
+
+func appendBytes(b, p []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(p))), p...)
+}
+
+func seal(at, b []byte) []byte {
+	return binary.BigEndian.AppendUint32(b, checksum(at, b))
+}
+
+func checksum(at, b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(at, castagnoli), castagnoli, b)
+}
+
+// unseal checks version and checksum and gives a reader of what is between.
+func unseal(at, record []byte) (*recordReader, error) {
+	n := len(record) - crc32.Size
+	if n < 1 {
+		return nil, damaged(at)
+	}
+	if binary.BigEndian.Uint32(record[n:]) != checksum(at, record[:n]) || record[0] != recordVersion {
+		return nil, damaged(at)
+	}
+	return &recordReader{rest: record[1:n]}, nil
+}
+
+func damaged(at []byte) error {
+	return fmt.Errorf("record %q: %w", at, ErrDamaged)
+}
+
+// recordReader reads the parts of a record; bad is set by the first that does
+// not fit, and every later part is then zero.
+type recordReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *recordReader) byte() byte {
+	if r.bad || len(r.rest) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.rest[0]
+	r.rest = r.rest[1:]
+	return c
+}
+
+func (r *recordReader) number() int64 {
+	n, size := binary.Uvarint(r.rest)
+	if r.bad || size <= 0 || n > 1<<62 {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return int64(n)
+}
+
+// bytes gives a copy: the record belongs to bbolt's memory map.
+func (r *recordReader) bytes() []byte {
+	n := r.number()
+	if r.bad || n > int64(len(r.rest)) {
+		r.bad = true
+		return nil
+	}
+	p := append([]byte{}, r.rest[:n]...)
+	r.rest = r.rest[n:]
+	return p
+}
+
+func (r *recordReader) kv(key string) KV {
+	return KV{
+		Key:            key,
+		CreateRevision: r.number(),
+		ModRevision:    r.number(),
+		Version:        r.number(),
+		Lease:          LeaseID(r.number()),
+		Value:          r.bytes(),
+	}
+}
+
+func (r *recordReader) end(at []byte) error {
+	if r.bad || len(r.rest) != 0 {
+		return damaged(at)
+	}
+	return nil
+}
