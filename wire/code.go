@@ -25,6 +25,7 @@ const (
 	CodeDraining      Code = "draining"       // the edge is going away
 	CodeTicketFailed  Code = "ticket-failed"  // the two ends did not meet
 	CodeGrantTimeout  Code = "grant-timeout"  // the edge's word did not come
+	CodeNeverOpened   Code = "never-opened"   // a grant came, its Open did not
 	CodeReset         Code = "reset"          // the local or origin socket was reset
 	CodeCarrierLost   Code = "carrier-lost"   // what carried the stream died
 	CodeClosed        Code = "closed"         // orderly

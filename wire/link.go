@@ -107,8 +107,8 @@ func (l *Link) Send(m Message) error { return l.send(m, 0, 0) }
 // Reply answers the request req of the peer.
 func (l *Link) Reply(req uint32, m Message) error { return l.send(m, req, flagReply) }
 
-// Call sends a request and waits for its answer. A Failure is returned as a
-// *Reason error.
+// Call sends a request and waits for its answer. A Failure is returned as an
+// error; errors.As finds its *Reason too.
 func (l *Link) Call(ctx context.Context, m Message) (Message, error) {
 	ch := make(chan Message, 1)
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *Link) Call(ctx context.Context, m Message) (Message, error) {
 	select {
 	case reply := <-ch:
 		if f, ok := reply.(*Failure); ok {
-			return nil, &f.Reason
+			return nil, f
 		}
 		return reply, nil
 	case <-ctx.Done():

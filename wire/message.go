@@ -137,6 +137,10 @@ type Failure struct {
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
 }
 
+// Unwrap gives the reason, so that errors.As finds it in the Failure that
+// Link.Call returns.
+func (f *Failure) Unwrap() error { return &f.Reason }
+
 // OK answers a request that succeeded and has nothing to say.
 type OK struct{}
 
