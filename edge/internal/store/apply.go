@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // writer gathers the changes of one revision in a bbolt transaction.
@@ -91,10 +93,10 @@ func (w *writer) put(op Op) error {
 	if err := w.moveLease(op.Key, before, op.Lease); err != nil {
 		return err
 	}
-	if err := w.tx.Bucket(bucketKV).Put([]byte(op.Key), encodeKV(kv)); err != nil {
+	if err := w.tx.Bucket(bucketKV).Put([]byte(op.Key), record.EncodeKV(kv)); err != nil {
 		return err
 	}
-	return w.note(change{Type: EventPut, KV: kv, Before: before})
+	return w.note(record.Change{KV: kv, Before: before})
 }
 
 func (w *writer) deleteAll(kvs []KV) error {
@@ -106,7 +108,7 @@ func (w *writer) deleteAll(kvs []KV) error {
 			return err
 		}
 		gone := KV{Key: kv.Key, ModRevision: w.revision}
-		if err := w.note(change{Type: EventDelete, KV: gone, Before: &kv}); err != nil {
+		if err := w.note(record.Change{Delete: true, KV: gone, Before: &kv}); err != nil {
 			return err
 		}
 	}
@@ -131,10 +133,10 @@ func (w *writer) moveLease(key string, before *KV, to LeaseID) error {
 }
 
 // note writes one record of history.
-func (w *writer) note(c change) error {
+func (w *writer) note(c record.Change) error {
 	at := binary.BigEndian.AppendUint32(number(w.revision), w.n)
 	w.n++
-	return w.tx.Bucket(bucketHistory).Put(at, encodeChange(at, c))
+	return w.tx.Bucket(bucketHistory).Put(at, record.EncodeChange(at, c))
 }
 
 // finish makes the revision the present one, where anything changed, and trims

@@ -15,6 +15,10 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/sallyport/sallyport/edge/internal/store/group"
+	"github.com/sallyport/sallyport/edge/internal/store/migrate"
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // lockWait is how long Open waits for another process to let go of the file: a
@@ -32,7 +36,6 @@ var (
 	bucketLeases    = []byte("leases")
 	bucketLeaseKeys = []byte("lease_keys")
 
-	metaSchema    = []byte("schema")
 	metaRevision  = []byte("revision")
 	metaCompacted = []byte("compacted")
 )
@@ -43,9 +46,9 @@ type Bolt struct {
 	log  *slog.Logger
 	kept int64 // historyKept; tests set less
 
+	commits *group.Group[func(*bolt.Tx) error]
+
 	mu      sync.Mutex    // guards what follows
-	queue   []*work       // commits that wait
-	leading bool          // somebody commits, or has been asked to
 	changed chan struct{} // closed and replaced after each commit
 	closed  bool
 
@@ -60,10 +63,10 @@ var _ Store = (*Bolt)(nil)
 // holds it, ErrNewerSchema when a newer program has written it, ErrDamaged when
 // it does not read back as it was written. Leases end only while Run runs.
 func Open(path string, log *slog.Logger) (*Bolt, error) {
-	return open(path, log, migrations)
+	return open(path, log, schemas)
 }
 
-func open(path string, log *slog.Logger, steps []migration) (*Bolt, error) {
+func open(path string, log *slog.Logger, steps []migrate.Step) (*Bolt, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the database: %w", err)
 	}
@@ -78,6 +81,7 @@ func open(path string, log *slog.Logger, steps []migration) (*Bolt, error) {
 		changed: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	b.commits = group.New(b.commitBatch)
 	if err := b.prepare(steps); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
 	}
@@ -98,9 +102,9 @@ func openFile(path string) (db *bolt.DB, err error) {
 }
 
 // prepare brings the file to the present schema and reads all of it once.
-func (b *Bolt) prepare(steps []migration) (err error) {
+func (b *Bolt) prepare(steps []migrate.Step) (err error) {
 	defer catchDamage(&err)()
-	if err := migrate(b.db, b.log, steps); err != nil {
+	if err := migrate.Run(b.db, b.log, steps); err != nil {
 		return err
 	}
 	return b.db.View(func(tx *bolt.Tx) error {
@@ -126,14 +130,14 @@ func catchDamage(err *error) func() {
 // verify reads every record.
 func verify(tx *bolt.Tx) error {
 	err := tx.Bucket(bucketKV).ForEach(func(k, v []byte) error {
-		_, err := decodeKV(k, v)
+		_, err := record.DecodeKV(k, v)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return tx.Bucket(bucketHistory).ForEach(func(k, v []byte) error {
-		_, err := decodeChange(k, v)
+		_, err := record.DecodeChange(k, v)
 		return err
 	})
 }
@@ -190,11 +194,11 @@ func (b *Bolt) view(ctx context.Context, read func(*bolt.Tx) error) error {
 
 // getKV gives nil where there is no such key.
 func getKV(tx *bolt.Tx, key string) (*KV, error) {
-	record := tx.Bucket(bucketKV).Get([]byte(key))
-	if record == nil {
+	data := tx.Bucket(bucketKV).Get([]byte(key))
+	if data == nil {
 		return nil, nil
 	}
-	kv, err := decodeKV([]byte(key), record)
+	kv, err := record.DecodeKV([]byte(key), data)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +210,7 @@ func listKV(tx *bolt.Tx, prefix string) ([]KV, error) {
 	p := []byte(prefix)
 	c := tx.Bucket(bucketKV).Cursor()
 	for k, v := c.Seek(p); k != nil && bytes.HasPrefix(k, p); k, v = c.Next() {
-		kv, err := decodeKV(k, v)
+		kv, err := record.DecodeKV(k, v)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,11 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/sallyport/sallyport/edge/internal/store/migrate"
+	"github.com/sallyport/sallyport/edge/internal/store/record"
+)
 
 var (
 	// ErrNotFound: the key, or the row, does not exist.
@@ -21,7 +26,7 @@ var (
 	// ErrLocked: another process holds the database file.
 	ErrLocked = errors.New("database is in use by another process")
 	// ErrNewerSchema: a newer program has written the database.
-	ErrNewerSchema = errors.New("database was written by a newer version of sallyport-edge")
+	ErrNewerSchema = migrate.ErrNewer
 	// ErrDamaged: a record does not read back as it was written.
-	ErrDamaged = errors.New("database is damaged")
+	ErrDamaged = record.ErrDamaged
 )

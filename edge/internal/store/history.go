@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // GetAt returns the key's state as of revision; 0 means now.
@@ -18,7 +20,7 @@ func (b *Bolt) GetAt(ctx context.Context, key string, revision int64) (KV, error
 		if at, err = getKV(tx, key); err != nil {
 			return err
 		}
-		return undo(tx, revision, func(c change) {
+		return undo(tx, revision, func(c record.Change) {
 			if c.KV.Key == key {
 				at = c.Before
 			}
@@ -44,7 +46,7 @@ func (b *Bolt) ListAt(ctx context.Context, prefix string, revision int64) ([]KV,
 		for _, kv := range kvs {
 			at[kv.Key] = kv
 		}
-		return undo(tx, revision, func(c change) {
+		return undo(tx, revision, func(c record.Change) {
 			switch {
 			case !strings.HasPrefix(c.KV.Key, prefix):
 			case c.Before == nil:
@@ -65,7 +67,7 @@ func (b *Bolt) ListAt(ctx context.Context, prefix string, revision int64) ([]KV,
 }
 
 // undo gives the changes after revision, the newest first.
-func undo(tx *bolt.Tx, revision int64, each func(change)) error {
+func undo(tx *bolt.Tx, revision int64, each func(record.Change)) error {
 	if revision == 0 {
 		return nil
 	}
@@ -77,7 +79,7 @@ func undo(tx *bolt.Tx, revision int64, each func(change)) error {
 	}
 	c := tx.Bucket(bucketHistory).Cursor()
 	for k, v := c.Last(); k != nil && revisionOf(k) > revision; k, v = c.Prev() {
-		change, err := decodeChange(k, v)
+		change, err := record.DecodeChange(k, v)
 		if err != nil {
 			return err
 		}
@@ -97,7 +99,7 @@ func revisionOf(at []byte) int64 {
 // Compact forgets history up to and including revision: it can still be read,
 // but not watched from.
 func (b *Bolt) Compact(ctx context.Context, revision int64) error {
-	return b.commit(ctx, func(tx *bolt.Tx) error {
+	return b.commits.Do(ctx, func(tx *bolt.Tx) error {
 		switch {
 		case revision > metaNumber(tx, metaRevision):
 			return fmt.Errorf("compact to revision %d: %w", revision, ErrFuture)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -13,54 +12,13 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/migrate"
 )
 
 var golden = flag.Bool("golden", false, "write the golden database of the present schema")
 
 var discard = slog.New(slog.DiscardHandler)
-
-func FuzzRecord(f *testing.F) {
-	kv := KV{Key: "k", Value: []byte("value"), CreateRevision: 3, ModRevision: 300, Version: 2, Lease: 9}
-	f.Add([]byte("k"), encodeKV(kv))
-	f.Add([]byte("at"), encodeChange([]byte("at"), change{EventPut, kv, &KV{Key: "k"}}))
-	f.Add([]byte("at"), encodeChange([]byte("at"), change{EventDelete, KV{Key: "k"}, nil}))
-	f.Add([]byte{}, seal(nil, []byte{recordVersion, 1, 0x80}))
-	f.Fuzz(func(t *testing.T, at, data []byte) {
-		// As it came, and with a checksum that fits, so that the decoder is reached.
-		for _, record := range [][]byte{data, seal(at, append([]byte{recordVersion}, data...))} {
-			if kv, err := decodeKV(at, record); err == nil {
-				again, err := decodeKV(at, encodeKV(kv))
-				if err != nil || !bytes.Equal(again.Value, kv.Value) || again.Version != kv.Version {
-					t.Fatalf("%+v read back as %+v, %v", kv, again, err)
-				}
-			} else if !errors.Is(err, ErrDamaged) {
-				t.Fatal(err)
-			}
-			if c, err := decodeChange(at, record); err == nil {
-				if _, err := decodeChange(at, encodeChange(at, c)); err != nil {
-					t.Fatal(err)
-				}
-			} else if !errors.Is(err, ErrDamaged) {
-				t.Fatal(err)
-			}
-		}
-	})
-}
-
-func TestRecordBitFlips(t *testing.T) {
-	t.Parallel()
-	record := encodeKV(KV{Key: "key", Value: []byte("some value"), CreateRevision: 1, ModRevision: 2, Version: 2})
-	for i := range len(record) * 8 {
-		bad := bytes.Clone(record)
-		bad[i/8] ^= 1 << (i % 8)
-		if _, err := decodeKV([]byte("key"), bad); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("bit %d flipped: %v", i, err)
-		}
-	}
-	if _, err := decodeKV([]byte("kez"), record); !errors.Is(err, ErrDamaged) {
-		t.Fatalf("record under another key: %v", err)
-	}
-}
 
 func TestHistoryIsBounded(t *testing.T) {
 	t.Parallel()
@@ -95,60 +53,34 @@ func TestOneFailureOfABatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
+	// The first holds the lead until the others are queued behind it.
+	inside, release := make(chan struct{}), make(chan struct{})
+	outcomes := make([]chan error, 6)
+	start := func(i int, do func(*bolt.Tx) error) {
+		outcomes[i] = make(chan error, 1)
+		go func() { outcomes[i] <- b.commits.Do(context.Background(), do) }() // ends with its outcome
+	}
+	start(5, func(*bolt.Tx) error { close(inside); <-release; return nil })
+	<-inside
 	bad := errors.New("bad")
-	batch := make([]*work, 5)
-	for i := range batch {
-		batch[i] = &work{done: make(chan error, 1), do: func(tx *bolt.Tx) error {
+	for i := range 5 {
+		start(i, func(tx *bolt.Tx) error {
 			if i%2 == 1 {
 				return bad
 			}
 			_, err := apply(tx, Txn{Then: []Op{Put(fmt.Sprint("k", i), nil)}}, historyKept)
 			return err
-		}}
+		})
 	}
-	outcomes := []*work{batch[0], batch[1], batch[2], batch[3], batch[4]}
-	b.commitBatch(batch)
-	for i, w := range outcomes {
-		if err := <-w.done; errors.Is(err, bad) != (i%2 == 1) {
+	close(release)
+	for i, outcome := range outcomes {
+		if err := <-outcome; errors.Is(err, bad) != (i%2 == 1 && i < 5) {
 			t.Errorf("change %d: %v", i, err)
 		}
 	}
 	kvs, revision, err := b.List(t.Context(), "")
 	if err != nil || len(kvs) != 3 || revision != 3 {
 		t.Fatalf("%d keys at revision %d, %v; want 3 at 3", len(kvs), revision, err)
-	}
-}
-
-// TestWithdraw: a caller that gives up while another writes leaves the queue in order.
-func TestWithdraw(t *testing.T) {
-	t.Parallel()
-	b, err := Open(filepath.Join(t.TempDir(), "edge.db"), discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	inside, release := make(chan struct{}), make(chan struct{})
-	first := make(chan error, 1)
-	go func() {
-		first <- b.commit(context.Background(), func(*bolt.Tx) error {
-			close(inside)
-			<-release
-			return nil
-		})
-	}()
-	<-inside
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	ran := false
-	if err := b.commit(ctx, func(*bolt.Tx) error { ran = true; return nil }); !errors.Is(err, context.Canceled) {
-		t.Fatalf("withdrawn change: %v", err)
-	}
-	close(release)
-	if err := <-first; err != nil {
-		t.Fatal(err)
-	}
-	if err := b.commit(t.Context(), func(*bolt.Tx) error { return nil }); err != nil || ran {
-		t.Fatalf("after a withdrawal: %v, withdrawn change ran: %v", err, ran)
 	}
 }
 
@@ -163,15 +95,15 @@ func TestMigrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Close()
-	next := migrations[len(migrations)-1].Schema + 1
-	failing := append(migrations[:len(migrations):len(migrations)], migration{next, "fail", func(tx *bolt.Tx) error {
+	next := schemas[len(schemas)-1].Schema + 1
+	failing := append(schemas[:len(schemas):len(schemas)], migrate.Step{Schema: next, Does: "fail", Do: func(tx *bolt.Tx) error {
 		tx.Bucket(bucketKV).Delete([]byte("k"))
 		return errors.New("half way")
 	}})
 	if _, err := open(path, discard, failing); err == nil || !strings.Contains(err.Error(), "half way") {
 		t.Fatalf("failing migration: %v", err)
 	}
-	working := append(migrations[:len(migrations):len(migrations)], migration{next, "add", func(tx *bolt.Tx) error {
+	working := append(schemas[:len(schemas):len(schemas)], migrate.Step{Schema: next, Does: "add", Do: func(tx *bolt.Tx) error {
 		_, err := tx.CreateBucket([]byte("more"))
 		return err
 	}})
@@ -199,9 +131,9 @@ func TestMigrate(t *testing.T) {
 // TestGolden opens a database of each released schema.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for _, m := range migrations {
+	for _, m := range schemas {
 		file := fmt.Sprintf("testdata/schema-%d.db", m.Schema)
-		if *golden && m.Schema == migrations[len(migrations)-1].Schema {
+		if *golden && m.Schema == schemas[len(schemas)-1].Schema {
 			writeGolden(t, file)
 		}
 		data, err := os.ReadFile(file)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // leases are the ends of the leases. They are in memory: after a restart every
@@ -35,7 +37,7 @@ func (l *leases) load(tx *bolt.Tx) error {
 	l.wake = make(chan struct{}, 1)
 	return tx.Bucket(bucketLeases).ForEach(func(k, v []byte) error {
 		if len(k) != 8 || len(v) != 8 {
-			return damaged(k)
+			return record.Damaged(k)
 		}
 		ttl := time.Duration(binary.BigEndian.Uint64(v)) * time.Millisecond
 		l.all[LeaseID(binary.BigEndian.Uint64(k))] = lease{ttl, time.Now().Add(ttl)}
@@ -60,7 +62,7 @@ func (b *Bolt) Lease(ctx context.Context, ttl time.Duration) (LeaseID, error) {
 		return 0, fmt.Errorf("lease of %v: %w", ttl, ErrInvalid)
 	}
 	var id LeaseID
-	err := b.commit(ctx, func(tx *bolt.Tx) error {
+	err := b.commits.Do(ctx, func(tx *bolt.Tx) error {
 		bucket := tx.Bucket(bucketLeases)
 		n, err := bucket.NextSequence()
 		if err != nil {
@@ -94,7 +96,7 @@ func (b *Bolt) KeepAlive(ctx context.Context, id LeaseID) error {
 
 // Revoke ends a lease and deletes its keys.
 func (b *Bolt) Revoke(ctx context.Context, id LeaseID) error {
-	err := b.commit(ctx, func(tx *bolt.Tx) error { return revoke(tx, id, b.kept) })
+	err := b.commits.Do(ctx, func(tx *bolt.Tx) error { return revoke(tx, id, b.kept) })
 	if err != nil {
 		return fmt.Errorf("revoke lease %d: %w", id, err)
 	}
@@ -180,7 +182,7 @@ func (b *Bolt) expire(ctx context.Context, id LeaseID) {
 	}
 	delete(b.leases.all, id)
 	b.leases.mu.Unlock()
-	err := b.commit(ctx, func(tx *bolt.Tx) error { return revoke(tx, id, b.kept) })
+	err := b.commits.Do(ctx, func(tx *bolt.Tx) error { return revoke(tx, id, b.kept) })
 	if err == nil || errors.Is(err, ErrLeaseNotFound) || errors.Is(err, ErrClosed) || ctx.Err() != nil {
 		return
 	}

@@ -3,25 +3,15 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // KV is one key with its value and its place in history.
-type KV struct {
-	Key   string
-	Value []byte
-	// CreateRevision is the revision at which the key was made; a deleted key
-	// that is put again gets a new one.
-	CreateRevision int64
-	// ModRevision is the revision of the last put.
-	ModRevision int64
-	// Version counts the puts since the key was made, from 1.
-	Version int64
-	// Lease is the lease that the key lives under, 0 without one.
-	Lease LeaseID
-}
+type KV = record.KV
 
 // LeaseID names a lease; 0 is none.
-type LeaseID int64
+type LeaseID = record.LeaseID
 
 // EventType says what happened to a key.
 type EventType string

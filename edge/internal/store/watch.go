@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
 // watchRead is about how many events a watcher reads at once.
@@ -105,16 +107,24 @@ func (w *watcher) read(ctx context.Context) (events []Event, more bool, err erro
 				more = true
 				return nil
 			}
-			change, err := decodeChange(k, v)
+			change, err := record.DecodeChange(k, v)
 			if err != nil {
 				return err
 			}
 			w.next = revisionOf(k) + 1
 			if strings.HasPrefix(change.KV.Key, w.prefix) {
-				events = append(events, Event{Type: change.Type, KV: change.KV})
+				events = append(events, eventOf(change))
 			}
 		}
 		return nil
 	})
 	return events, more, err
+}
+
+func eventOf(c record.Change) Event {
+	e := Event{Type: EventPut, KV: c.KV}
+	if c.Delete {
+		e.Type = EventDelete
+	}
+	return e
 }

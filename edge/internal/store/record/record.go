@@ -1,28 +1,59 @@
-package store
+// Package record is how the store's file holds one key, or one change of a key:
+// a version byte, numbers as uvarints, bytes with their length, and the CRC-32C
+// of where the record stands and of itself.
+//
+// Errors: whatever does not read back as it was written is ErrDamaged.
+package record
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 )
 
-// recordVersion is the first byte of every record; another one is not ours.
-const recordVersion = 1
+// ErrDamaged: the record does not read back as it was written.
+var ErrDamaged = errors.New("database is damaged")
+
+// KV is one key with its value and its place in history.
+type KV struct {
+	Key   string
+	Value []byte
+	// CreateRevision is the revision at which the key was made; a deleted key
+	// that is put again gets a new one.
+	CreateRevision int64
+	// ModRevision is the revision of the last put.
+	ModRevision int64
+	// Version counts the puts since the key was made, from 1.
+	Version int64
+	// Lease is the lease that the key lives under, 0 without one.
+	Lease LeaseID
+}
+
+// LeaseID names a lease; 0 is none.
+type LeaseID int64
+
+// version is the first byte of every record; another one is not ours.
+const version = 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// change is a record of history: what happened to a key, and what it was before.
-type change struct {
-	Type   EventType
+// Change is a record of history: what happened to a key, and what it was before.
+type Change struct {
+	// Delete is true for a delete; KV then holds key and revision only.
+	Delete bool
 	KV     KV
+	// Before is nil where the key did not exist.
 	Before *KV
 }
 
-func encodeKV(kv KV) []byte {
-	return seal([]byte(kv.Key), appendKV([]byte{recordVersion}, kv))
+// EncodeKV gives the record of a key.
+func EncodeKV(kv KV) []byte {
+	return seal([]byte(kv.Key), appendKV([]byte{version}, kv))
 }
 
-func decodeKV(key, record []byte) (KV, error) {
+// DecodeKV takes what EncodeKV gave for this key.
+func DecodeKV(key, record []byte) (KV, error) {
 	r, err := unseal(key, record)
 	if err != nil {
 		return KV{}, err
@@ -36,14 +67,14 @@ const (
 	changePut
 )
 
-// encodeChange seals with the history key, so that a record in the wrong place
+// EncodeChange gives a record of history. It is sealed with the history key, so that a record in the wrong place
 // is noticed.
-func encodeChange(at []byte, c change) []byte {
-	kind := changeDelete
-	if c.Type == EventPut {
-		kind = changePut
+func EncodeChange(at []byte, c Change) []byte {
+	kind := changePut
+	if c.Delete {
+		kind = changeDelete
 	}
-	b := appendBytes([]byte{recordVersion, kind}, []byte(c.KV.Key))
+	b := appendBytes([]byte{version, kind}, []byte(c.KV.Key))
 	b = appendKV(b, c.KV)
 	if c.Before == nil {
 		return seal(at, append(b, 0))
@@ -51,16 +82,17 @@ func encodeChange(at []byte, c change) []byte {
 	return seal(at, appendKV(append(b, 1), *c.Before))
 }
 
-func decodeChange(at, record []byte) (change, error) {
+// DecodeChange takes what EncodeChange gave for this history key.
+func DecodeChange(at, record []byte) (Change, error) {
 	r, err := unseal(at, record)
 	if err != nil {
-		return change{}, err
+		return Change{}, err
 	}
-	c := change{Type: EventDelete}
+	var c Change
 	switch r.byte() {
-	case changeDelete:
 	case changePut:
-		c.Type = EventPut
+	case changeDelete:
+		c.Delete = true
 	default:
 		r.bad = true
 	}
@@ -101,15 +133,16 @@ func checksum(at, b []byte) uint32 {
 func unseal(at, record []byte) (*recordReader, error) {
 	n := len(record) - crc32.Size
 	if n < 1 {
-		return nil, damaged(at)
+		return nil, Damaged(at)
 	}
-	if binary.BigEndian.Uint32(record[n:]) != checksum(at, record[:n]) || record[0] != recordVersion {
-		return nil, damaged(at)
+	if binary.BigEndian.Uint32(record[n:]) != checksum(at, record[:n]) || record[0] != version {
+		return nil, Damaged(at)
 	}
 	return &recordReader{rest: record[1:n]}, nil
 }
 
-func damaged(at []byte) error {
+// Damaged is the error for the record at this key.
+func Damaged(at []byte) error {
 	return fmt.Errorf("record %q: %w", at, ErrDamaged)
 }
 
@@ -165,7 +198,7 @@ func (r *recordReader) kv(key string) KV {
 
 func (r *recordReader) end(at []byte) error {
 	if r.bad || len(r.rest) != 0 {
-		return damaged(at)
+		return Damaged(at)
 	}
 	return nil
 }

@@ -1,40 +1,42 @@
-package store
+// Package migrate brings a bbolt file to the present schema: ordered steps, a
+// transaction each, and a copy of the file before the first.
+package migrate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/edge/internal/store/record"
 )
 
-// migration brings the file from the schema before it to Schema, in one
-// transaction of its own.
-type migration struct {
+// Step brings the file from the schema before it to Schema.
+type Step struct {
 	Schema int64
 	Does   string
 	Do     func(*bolt.Tx) error
 }
 
-// migrations are in order and without gaps; one that has been released is never
-// changed. Each has a golden database in testdata.
-var migrations = []migration{
-	{1, "make the buckets", makeBuckets},
-}
+// The schema number stands in the bucket "meta" under "schema", big-endian.
+var (
+	bucketMeta = []byte("meta")
+	metaSchema = []byte("schema")
+)
 
-func makeBuckets(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketKV, bucketHistory, bucketLeases, bucketLeaseKeys} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+var (
+	// ErrNewer: a newer program has written the file.
+	ErrNewer = errors.New("database was written by a newer version of sallyport-edge")
+	// ErrForeign: the file is a bbolt file of another program.
+	ErrForeign = errors.New("not a database of sallyport-edge")
+)
 
-// migrate brings the file to the last schema of steps. A file that has rows is
+// Run brings the file to the last schema of steps, which are in order and without gaps. A file that has rows is
 // copied first; a file of a newer schema is left as it is.
-func migrate(db *bolt.DB, log *slog.Logger, steps []migration) error {
+func Run(db *bolt.DB, log *slog.Logger, steps []Step) error {
 	have, err := schemaOf(db)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func migrate(db *bolt.DB, log *slog.Logger, steps []migration) error {
 	case have == want:
 		return nil
 	case have > want:
-		return fmt.Errorf("%w: it has schema %d and this program knows %d; use the newer version, or restore the copy that was made before it was upgraded", ErrNewerSchema, have, want)
+		return fmt.Errorf("%w: it has schema %d and this program knows %d; use the newer version, or restore the copy that was made before it was upgraded", ErrNewer, have, want)
 	case have > 0:
 		if err := copyBefore(db, have, log); err != nil {
 			return err
@@ -58,7 +60,7 @@ func migrate(db *bolt.DB, log *slog.Logger, steps []migration) error {
 			if err := m.Do(tx); err != nil {
 				return err
 			}
-			return setMetaNumber(tx, metaSchema, m.Schema)
+			return setSchema(tx, m.Schema)
 		})
 		if err != nil {
 			return fmt.Errorf("migrate to schema %d (%s): %w", m.Schema, m.Does, err)
@@ -72,17 +74,31 @@ func migrate(db *bolt.DB, log *slog.Logger, steps []migration) error {
 func schemaOf(db *bolt.DB) (schema int64, err error) {
 	err = db.View(func(tx *bolt.Tx) error {
 		if tx.Bucket(bucketMeta) != nil {
-			if schema = metaNumber(tx, metaSchema); schema <= 0 {
-				return fmt.Errorf("no schema number: %w", ErrDamaged)
-			}
-			return nil
+			schema, err = readSchema(tx)
+			return err
 		}
 		if k, _ := tx.Cursor().First(); k != nil {
-			return fmt.Errorf("not a database of sallyport-edge: %w", ErrInvalid)
+			return ErrForeign
 		}
 		return nil
 	})
 	return schema, err
+}
+
+func readSchema(tx *bolt.Tx) (int64, error) {
+	v := tx.Bucket(bucketMeta).Get(metaSchema)
+	if len(v) != 8 || binary.BigEndian.Uint64(v) == 0 {
+		return 0, fmt.Errorf("no schema number: %w", record.ErrDamaged)
+	}
+	return int64(binary.BigEndian.Uint64(v)), nil
+}
+
+func setSchema(tx *bolt.Tx, schema int64) error {
+	b, err := tx.CreateBucketIfNotExists(bucketMeta)
+	if err != nil {
+		return err
+	}
+	return b.Put(metaSchema, binary.BigEndian.AppendUint64(nil, uint64(schema)))
 }
 
 // copyBefore writes the file as it is to PATH.schema-N, whole or not at all.
