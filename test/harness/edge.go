@@ -1,0 +1,204 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// EdgeOptions shape an edge; the zero value is one for site.com on loopback
+// with the embedded provider.
+type EdgeOptions struct {
+	Site string // default site.com
+	// WantPort is taken if it is free.
+	WantPort int
+	// Change edits the edge.yaml that init wrote.
+	Change func(yaml string) string
+	Env    []string
+}
+
+// Edge is a running sallyport-edge named localhost.
+type Edge struct {
+	Dir  string
+	Port int
+	Site string
+	// CA is the file of its private CA.
+	CA string
+
+	world   *World
+	process *Process
+	env     []string
+}
+
+// StartEdge runs init and serve.
+func (w *World) StartEdge(ctx context.Context, o EdgeOptions) (*Edge, error) {
+	port, err := FreePort(o.WantPort)
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{Dir: filepath.Join(w.Dir, "edge"), Port: port, Site: o.Site, world: w, env: o.Env}
+	if e.Site == "" {
+		e.Site = "site.com"
+	}
+	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	init := w.run(ctx, command{path: w.Programs.Edge, dir: e.Dir, args: []string{
+		"init", "--name", "localhost", "--site", e.Site, "--listen", fmt.Sprintf("127.0.0.1:%d", port)}})
+	if err := init.Err(); err != nil {
+		return nil, err
+	}
+	if err := e.configure(o.Change); err != nil {
+		return nil, err
+	}
+	if err := e.findCA(); err != nil {
+		return nil, err
+	}
+	return e, e.Start(ctx)
+}
+
+// Config is the path of edge.yaml.
+func (e *Edge) Config() string { return filepath.Join(e.Dir, "edge.yaml") }
+
+// configure takes the fixed metrics port out of the way and applies change.
+func (e *Edge) configure(change func(string) string) error {
+	b, err := os.ReadFile(e.Config())
+	if err != nil {
+		return err
+	}
+	yaml := string(b)
+	if !hasKey(yaml, "metrics") {
+		port, err := FreePort(0)
+		if err != nil {
+			return err
+		}
+		yaml += fmt.Sprintf("\nmetrics:\n  listen: 127.0.0.1:%d\n", port)
+	}
+	if change != nil {
+		yaml = change(yaml)
+	}
+	return os.WriteFile(e.Config(), []byte(yaml), 0o600)
+}
+
+func hasKey(yaml, key string) bool {
+	for line := range strings.Lines(yaml) {
+		if strings.HasPrefix(line, key+":") {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Edge) findCA() error {
+	var found string
+	err := filepath.WalkDir(e.Dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.Contains(filepath.Dir(path), "ca") && strings.HasSuffix(path, "ca.pem") {
+			found = path
+		}
+		return err
+	})
+	e.CA = found
+	if found == "" && err == nil {
+		return errors.New("init left no ca.pem of a private CA")
+	}
+	return err
+}
+
+// Start runs serve and waits until it answers. After Kill or Stop it starts
+// the same edge again.
+func (e *Edge) Start(ctx context.Context) error {
+	p, err := e.world.start(command{name: "edge", path: e.world.Programs.Edge, dir: e.Dir, env: e.env,
+		args: []string{"serve", "--config", e.Config()}})
+	if err != nil {
+		return err
+	}
+	e.process = p
+	c := &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	return Poll(ctx, "the edge to answer", func() (bool, error) {
+		select {
+		case <-p.Done():
+			return false, fmt.Errorf("edge ended with code %d", p.ExitCode())
+		default:
+		}
+		res, err := c.Get(e.WebURL() + "/")
+		if err != nil {
+			return false, err
+		}
+		res.Body.Close()
+		return true, nil
+	})
+}
+
+// WebURL is where its pages are.
+func (e *Edge) WebURL() string { return fmt.Sprintf("http://localhost:%d", e.Port) }
+
+// Name is the edge as `sallyport edge use` takes it.
+func (e *Edge) Name() string { return fmt.Sprintf("localhost:%d", e.Port) }
+
+// Process is the running program.
+func (e *Edge) Process() *Process { return e.process }
+
+// Run types a sallyport-edge command beside the running edge.
+func (e *Edge) Run(ctx context.Context, args ...string) Result {
+	return e.RunInput(ctx, "", args...)
+}
+
+// RunInput is Run with standard input.
+func (e *Edge) RunInput(ctx context.Context, stdin string, args ...string) Result {
+	args = append(args, "--config", e.Config())
+	return e.world.run(ctx, command{path: e.world.Programs.Edge, dir: e.Dir, args: args, stdin: strings.NewReader(stdin), env: e.env})
+}
+
+// JSON types a command with --json and reads its output into v.
+func (e *Edge) JSON(ctx context.Context, v any, args ...string) error {
+	r := e.Run(ctx, append(args, "--json")...)
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(r.Stdout), v); err != nil {
+		return fmt.Errorf("%s: %w in %q", r.Command, err, r.Stdout)
+	}
+	return nil
+}
+
+// Person is somebody of the embedded provider.
+type Person struct{ Email, Password string }
+
+// AddPerson adds somebody with a fresh password.
+func (e *Edge) AddPerson(ctx context.Context, email string, groups ...string) (Person, error) {
+	p := Person{Email: email, Password: rand.Text()}
+	args := []string{"person", "add", email, "--password-stdin"}
+	for _, g := range groups {
+		args = append(args, "--group", g)
+	}
+	return p, e.RunInput(ctx, p.Password+"\n", args...).Err()
+}
+
+// AddApp adds an app with the rules given, as --allow and its kin.
+func (e *Edge) AddApp(ctx context.Context, hostname string, rules ...string) error {
+	return e.Run(ctx, append([]string{"app", "add", hostname}, rules...)...).Err()
+}
+
+// JoinToken makes a join token for the site and hostnames given.
+func (e *Edge) JoinToken(ctx context.Context, hostnames string) (string, error) {
+	var out struct {
+		Token  string `json:"token"`
+		Secret string `json:"secret"`
+	}
+	if err := e.JSON(ctx, &out, "token", "new", "--site", e.Site, "--hostnames", hostnames); err != nil {
+		return "", err
+	}
+	if out.Secret != "" {
+		return out.Secret, nil
+	}
+	return out.Token, nil
+}
