@@ -18,8 +18,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-
-	"golang.org/x/term"
 )
 
 // Config says what is logged and how. The zero value is level info as text.
@@ -65,9 +63,15 @@ func ParseLevel(name string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q: it is debug, info, warn or error", name)
 }
 
+// isTerminal takes any character device for one; all that hangs on it is the
+// length of the time.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // shortTime drops the date, which a person at a terminal knows.
