@@ -221,15 +221,19 @@ const (
 
 // Login is one attempt to sign in.
 type Login struct {
-	ID          string       `json:"id"`
-	Edge        string       `json:"edge"`
-	Owner       string       `json:"owner"`
-	Mode        LoginMode    `json:"mode,omitempty"`
-	Purpose     LoginPurpose `json:"purpose"`
-	State       LoginState   `json:"state"`
-	URL         string       `json:"url,omitempty"`
-	CompareCode string       `json:"compare_code,omitempty"`
-	ExpiresAt   *time.Time   `json:"expires_at,omitempty"`
+	ID      string       `json:"id"`
+	Edge    string       `json:"edge"`
+	Owner   string       `json:"owner"`
+	Mode    LoginMode    `json:"mode,omitempty"`
+	Purpose LoginPurpose `json:"purpose"`
+	State   LoginState   `json:"state"`
+	URL     string       `json:"url,omitempty"`
+	// LoopbackPort is where the taker listens (mode loopback): who finds another
+	// port than its own has joined the attempt of another taker, and opens no
+	// second browser.
+	LoopbackPort uint16     `json:"loopback_port,omitempty"`
+	CompareCode  string     `json:"compare_code,omitempty"`
+	ExpiresAt    *time.Time `json:"expires_at,omitempty"`
 	// Waiting is how many connections wait for it.
 	Waiting int `json:"waiting"`
 	// Session is set when State is done and Purpose is session.
@@ -323,7 +327,7 @@ const StreamHeader = "Sallyport-Stream"
 
 // Stream is how an upgraded stream is, or how it ended. It exists because raw
 // bytes on a Unix socket cannot tell a reset from an orderly end: who reads
-// the end of the bytes asks here. It is kept for a minute after the end.
+// the end of the bytes asks here. It is kept for ten minutes after the end.
 type Stream struct {
 	ID       string `json:"id"`
 	Hostname string `json:"hostname"`

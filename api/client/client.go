@@ -22,8 +22,8 @@ const baseURL = "http://sallyport"
 // thousand forwards stays below it.
 const maxAnswerBytes = 16 << 20
 
-// Options says how the daemon is found. The zero value looks at the user's own
-// socket, then at the machine's.
+// Options says how the daemon is found. The zero value looks at
+// SALLYPORT_SOCKET, or else at the user's own socket and the machine's.
 type Options struct {
 	// Socket is the only socket to try; "" means search.
 	Socket string

@@ -9,19 +9,17 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/ipc"
+	"github.com/sallyport/sallyport/internal/paths"
 )
 
 const startHint = "start the service, or run `sallyportd run` in another terminal"
 
 // dial connects to the first socket at which a daemon answers.
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	sockets := []string{c.opts.Socket}
-	if c.opts.Socket == "" {
-		sockets = searchOrder()
-	}
 	var tried []string
 	denied := false
-	for _, s := range sockets {
+	for _, s := range paths.Sockets(c.opts.Socket) {
 		conn, err := c.opts.Dial(ctx, s)
 		if err == nil {
 			return conn, nil
@@ -62,13 +60,22 @@ func reasonOf(err error) string {
 		return "no such socket"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission denied"
+	case ipc.IsRefused(err):
+		return "nobody listens"
 	}
 	return err.Error()
 }
 
-func searchOrder() []string { return nil }
-
+// dialOwned connects and makes sure that the daemon itself is at the other
+// end: whoever else could serve the path must learn no token and no code.
 func dialOwned(ctx context.Context, socket string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "unix", socket)
+	conn, err := ipc.Dial(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := ipc.CheckServer(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
