@@ -1,0 +1,142 @@
+// Package registry knows which hosts serve which hostnames at this moment.
+//
+// Shapes: a Host is one live link of a connector; its pointer is the identity of
+// the link instance. The registry maps hostnames to hosts and picks one for a
+// session: the one it had before, else the one with the fewest streams. A host
+// whose origin is sick is passed over while another is well; where all are sick
+// one is picked all the same, so that the person hears of the origin.
+//
+// Concurrency: everything may be called from any goroutine; nothing blocks.
+package registry
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// Host is one live link of a connector: its pointer is the link instance.
+type Host struct {
+	Connector string
+	Key       wire.KeyID
+	// BootID names the daemon process behind the link.
+	BootID string
+	// Send queues a message on the link; it never blocks.
+	Send func(wire.Message) error
+
+	streams atomic.Int64
+}
+
+// AddStreams counts streams that the host carries; n may be negative.
+func (h *Host) AddStreams(n int) { h.streams.Add(int64(n)) }
+
+// Streams is how many streams the host carries.
+func (h *Host) Streams() int { return int(h.streams.Load()) }
+
+// Registry is the table. Use New.
+type Registry struct {
+	mu     sync.Mutex
+	tables map[*Host][]wire.TunnelInfo
+	routes map[string][]route          // by hostname
+	sticky map[string]map[string]*Host // by session, then hostname
+}
+
+type route struct {
+	host *Host
+	sick bool
+}
+
+// New makes an empty registry.
+func New() *Registry {
+	return &Registry{
+		tables: make(map[*Host][]wire.TunnelInfo),
+		routes: make(map[string][]route),
+		sticky: make(map[string]map[string]*Host),
+	}
+}
+
+// Set replaces the table of h: the hostnames that are routed to it.
+func (r *Registry) Set(h *Host, tunnels []wire.TunnelInfo) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.removeLocked(h)
+	if len(tunnels) == 0 {
+		return
+	}
+	r.tables[h] = slices.Clone(tunnels)
+	for _, t := range tunnels {
+		r.routes[t.Hostname] = append(r.routes[t.Hostname], route{h, t.Sick})
+	}
+}
+
+// Remove forgets h and what was sticky to it.
+func (r *Registry) Remove(h *Host) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.removeLocked(h)
+	for _, hosts := range r.sticky {
+		maps.DeleteFunc(hosts, func(_ string, x *Host) bool { return x == h })
+	}
+}
+
+func (r *Registry) removeLocked(h *Host) {
+	for _, t := range r.tables[h] {
+		left := slices.DeleteFunc(r.routes[t.Hostname], func(x route) bool { return x.host == h })
+		if len(left) == 0 {
+			delete(r.routes, t.Hostname)
+		} else {
+			r.routes[t.Hostname] = left
+		}
+	}
+	delete(r.tables, h)
+}
+
+// Pick chooses a host for a session; ok is false where none serves the hostname.
+func (r *Registry) Pick(session, hostname string) (h *Host, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	routes := r.routes[hostname]
+	if len(routes) == 0 {
+		return nil, false
+	}
+	best := choose(routes, r.sticky[session][hostname])
+	if r.sticky[session] == nil {
+		r.sticky[session] = make(map[string]*Host)
+	}
+	r.sticky[session][hostname] = best
+	return best, true
+}
+
+// choose prefers the well ones, then before, then the fewest streams.
+func choose(routes []route, before *Host) *Host {
+	var best *route
+	for i := range routes {
+		x := &routes[i]
+		switch {
+		case best == nil, best.sick && !x.sick:
+			best = x
+		case x.sick != best.sick:
+		case best.host == before:
+		case x.host == before, x.host.Streams() < best.host.Streams():
+			best = x
+		}
+	}
+	return best.host
+}
+
+// Online says whether a host serves the hostname now.
+func (r *Registry) Online(hostname string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.routes[hostname]) > 0
+}
+
+// Forget drops what was sticky for a session.
+func (r *Registry) Forget(session string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sticky, session)
+}
