@@ -152,3 +152,43 @@ func (d *Daemon) UseEdge(ctx context.Context, e *Edge, machine bool) error {
 	}
 	return d.Ctl(ctx, args...).Err()
 }
+
+// Join makes this daemon a host of the edge by a join token on standard input.
+func (d *Daemon) Join(ctx context.Context, e *Edge, hostnames string) error {
+	if err := d.UseEdge(ctx, e, true); err != nil {
+		return err
+	}
+	token, err := e.JoinToken(ctx, hostnames)
+	if err != nil {
+		return err
+	}
+	return d.CtlInput(ctx, token+"\n", "tunnel", "join").Err()
+}
+
+// Publish joins the edge and publishes an origin, and waits until it is routed.
+func (d *Daemon) Publish(ctx context.Context, e *Edge, hostname, origin string) error {
+	if err := d.Join(ctx, e, "*."+e.Site); err != nil {
+		return err
+	}
+	if err := d.AddTunnel(ctx, hostname, origin); err != nil {
+		return err
+	}
+	return d.AwaitTunnel(ctx, hostname, api.TunnelPublished)
+}
+
+// AddTunnel is `sallyport tunnel add`.
+func (d *Daemon) AddTunnel(ctx context.Context, hostname, origin string) error {
+	return d.Ctl(ctx, "tunnel", "add", hostname, origin).Err()
+}
+
+// AwaitTunnel waits until a tunnel is in a state.
+func (d *Daemon) AwaitTunnel(ctx context.Context, hostname string, want api.TunnelState) error {
+	return d.Await(ctx, fmt.Sprintf("tunnel %s to be %s", hostname, want), func(s api.Status) bool {
+		for _, t := range s.Tunnels {
+			if t.Hostname == hostname && t.State == want {
+				return true
+			}
+		}
+		return false
+	})
+}

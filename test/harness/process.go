@@ -75,16 +75,19 @@ func (w *World) start(c command) (*Process, error) {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", c.name, err), log.Close())
 	}
 	p := &Process{Name: c.name, cmd: cmd, log: log, done: make(chan struct{})}
-	go p.reap() // ends with the process
+	go p.reap(c.stdout) // ends with the process
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.processes = append(w.processes, p)
 	return p, nil
 }
 
-func (p *Process) reap() {
+func (p *Process) reap(out io.Writer) {
 	p.err = p.cmd.Wait()
 	p.log.Close()
+	if c, ok := out.(io.Closer); ok {
+		c.Close()
+	}
 	close(p.done)
 }
 

@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -127,3 +129,32 @@ func free(addr string) bool {
 }
 
 func hasIPv6() bool { return free("[::1]:0") }
+
+// StartService runs a program that prints "listening ADDR" first, and gives ADDR.
+func (w *World) StartService(ctx context.Context, name, program string, args ...string) (string, error) {
+	r, out := io.Pipe()
+	p, err := w.start(command{name: name, path: program, args: args, dir: w.Dir, stdout: out})
+	if err != nil {
+		return "", err
+	}
+	first := make(chan string, 1)
+	go func() { // ends with the program's output
+		s := bufio.NewScanner(r)
+		if s.Scan() {
+			first <- s.Text()
+		}
+		io.Copy(io.Discard, r)
+	}()
+	select {
+	case line := <-first:
+		addr, ok := strings.CutPrefix(line, "listening ")
+		if !ok {
+			return "", fmt.Errorf("%s says %q", name, line)
+		}
+		return addr, nil
+	case <-p.Done():
+		return "", fmt.Errorf("%s ended at once", name)
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
