@@ -1,0 +1,104 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Exit codes of a process that runs Probe, for ProbeBy. 2 is how a Go program
+// dies of a fault.
+const (
+	ProbeHealthy = 0
+	ProbeError   = 1
+	probeDied    = 2
+	ProbeDamaged = 3
+	ProbeNewer   = 4
+)
+
+// probeTimeout: a healthy database is read in milliseconds; a damaged one can
+// lead in circles.
+const probeTimeout = 5 * time.Second
+
+// Probe reads a database file whole, in this process, which may die of it. The
+// number is the exit code to end with.
+func Probe(file string, s Sealer) (int, error) {
+	err := probeFile(file, s, len(migrations), true)
+	switch {
+	case err == nil:
+		return ProbeHealthy, nil
+	case errors.Is(err, ErrDamaged):
+		return ProbeDamaged, err
+	case errors.Is(err, ErrNewer):
+		return ProbeNewer, err
+	}
+	return ProbeError, err
+}
+
+// probeFile opens a file for reading and verifies it. pages also has bbolt
+// check its own structure, in a goroutine whose panic nobody can catch.
+func probeFile(file string, s Sealer, newest int, pages bool) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 { // bbolt would begin a new database in it
+		return fmt.Errorf("%w: the file is empty", ErrDamaged)
+	}
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, ReadOnly: true, PreLoadFreelist: true})
+	if err != nil {
+		return damagedOr(err)
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		if pages {
+			var faults []error
+			for err := range tx.Check() { // to the end, else its goroutine stays
+				faults = append(faults, err)
+			}
+			if len(faults) > 0 {
+				return fmt.Errorf("%w: %w", ErrDamaged, faults[0])
+			}
+		}
+		return verify(tx, s, newest)
+	})
+}
+
+// ProbeBy returns a Config.Probe that runs a program with the file's path as its
+// last argument; the program calls Probe and ends with its number.
+func ProbeBy(program string, args ...string) func(ctx context.Context, file string) error {
+	return func(ctx context.Context, file string) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errProbeHangs)
+		defer cancel()
+		var out bytes.Buffer
+		cmd := exec.CommandContext(ctx, program, append(args[:len(args):len(args)], file)...)
+		cmd.Stdout, cmd.Stderr = &out, &out
+		err := cmd.Run()
+		if err == nil {
+			return nil
+		}
+		said, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n")
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			return fmt.Errorf("probe %s: %w", file, err)
+		}
+		switch {
+		case errors.Is(context.Cause(ctx), errProbeHangs):
+			return fmt.Errorf("%w: %w", ErrDamaged, errProbeHangs)
+		case exit.ExitCode() == ProbeDamaged, exit.ExitCode() == probeDied:
+			return fmt.Errorf("%w: %s", ErrDamaged, said)
+		case exit.ExitCode() == ProbeNewer:
+			return fmt.Errorf("%w: %s", ErrNewer, said)
+		}
+		return fmt.Errorf("probe %s: %w: %s", file, err, said)
+	}
+}
+
+var errProbeHangs = errors.New("reading it did not come to an end")
