@@ -1,0 +1,126 @@
+package owner
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const supported = true
+
+// kernel is the Linux way: sock_diag, on one netlink socket that stays open
+// (opening one for each question costs milliseconds).
+type kernel struct{ diag *diag }
+
+func newKernel() (kernel, error) {
+	d, err := openDiag()
+	if err != nil {
+		return kernel{}, err
+	}
+	return kernel{diag: d}, nil
+}
+
+func (k kernel) close() error { return k.diag.close() }
+
+func (k kernel) uidOf(c net.Conn) (string, error) {
+	local, err := addrPort(c.LocalAddr())
+	if err != nil {
+		return "", err
+	}
+	remote, err := addrPort(c.RemoteAddr())
+	if err != nil {
+		return "", err
+	}
+	row, err := k.diag.lookup(remote, local)
+	if err != nil {
+		return "", err
+	}
+	if err := row.usable(remote, local); err != nil {
+		return "", err
+	}
+	if row.uid == k.diag.overflow {
+		return "", errors.New("its user is of another namespace")
+	}
+	// Asked last: as long as this socket lives, no other connection can have
+	// the 4-tuple, so the row was that of this socket's peer.
+	if err := alive(c); err != nil {
+		return "", err
+	}
+	return strconv.FormatInt(row.uid, 10), nil
+}
+
+// usable refuses rows that are not those of a connected peer with a process.
+func (r row) usable(remote, local netip.AddrPort) error {
+	switch r.state {
+	case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_FIN_WAIT1, unix.BPF_TCP_FIN_WAIT2,
+		unix.BPF_TCP_CLOSE_WAIT, unix.BPF_TCP_CLOSING, unix.BPF_TCP_LAST_ACK:
+	default:
+		return fmt.Errorf("its socket is in state %d", r.state)
+	}
+	if r.src != remote || r.dst != local {
+		return errors.New("the kernel answered for another socket")
+	}
+	if r.inode == 0 { // closed by its process; such a row reads uid 0
+		return errors.New("its socket has no owner any more")
+	}
+	return nil
+}
+
+// alive says whether the accepted socket is neither closed nor reset. Where the
+// peer has only ended its direction it is.
+func alive(c net.Conn) error {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("%T is no socket", c)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var info *unix.TCPInfo
+	if cerr := raw.Control(func(fd uintptr) {
+		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return os.NewSyscallError("getsockopt TCP_INFO", err)
+	}
+	if info.State != unix.BPF_TCP_ESTABLISHED && info.State != unix.BPF_TCP_CLOSE_WAIT {
+		return fmt.Errorf("the connection is over (state %d)", info.State)
+	}
+	return nil
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("%v is no TCP address", a)
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
+}
+
+// overflowUID is what uids of other user namespaces read as, -1 where every uid
+// of the system has a name here.
+func overflowUID() (int64, error) {
+	b, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return 0, err
+	}
+	if f := strings.Fields(string(b)); len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295" {
+		return -1, nil
+	}
+	b, err = os.ReadFile("/proc/sys/kernel/overflowuid")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+}
