@@ -1,0 +1,6 @@
+package connector
+
+import "golang.org/x/sys/windows"
+
+// errnoRefused is Winsock's word for a closed port.
+const errnoRefused = windows.WSAECONNREFUSED

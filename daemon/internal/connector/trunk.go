@@ -1,0 +1,212 @@
+package connector
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// maxEarlyGrants bounds the grants of one trunk that wait for their Open.
+const maxEarlyGrants = 4 * wire.MaxUngranted
+
+// trunk is one trunk of a host, from its offer on. Its fields are guarded by
+// Connector.mu, but for those that never change.
+type trunk struct {
+	offer *wire.Offer // never changes
+	link  *wire.Link  // the instance that brought it; never changes
+	// orphaned is closed when that instance is gone: no grant can come.
+	orphaned chan struct{}
+	// ctx ends with the trunk; its cause is a *wire.Reason where one was told.
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	streams  map[wire.StreamID]*stream
+	waiting  int // streams without grant
+	early    map[wire.StreamID]*earlyGrant
+	deadline *time.Timer // runs while the host has no link
+}
+
+// earlyGrant is a grant whose Open has not come.
+type earlyGrant struct {
+	grant *wire.Grant
+	timer *time.Timer
+}
+
+// end ends the trunk for a reason; the first stays.
+func (t *trunk) end(r *wire.Reason) { t.cancel(r) }
+
+func (t *trunk) isOrphan() bool {
+	select {
+	case <-t.orphaned:
+		return true
+	default:
+		return false
+	}
+}
+
+// orphanLocked ends everything that waits for the instance of the offer.
+func (t *trunk) orphanLocked() {
+	if !t.isOrphan() {
+		close(t.orphaned)
+	}
+	for id := range t.early {
+		t.dropGrantLocked(id)
+	}
+}
+
+func (t *trunk) dropGrantLocked(id wire.StreamID) *wire.Grant {
+	e := t.early[id]
+	if e == nil {
+		return nil
+	}
+	e.timer.Stop()
+	delete(t.early, id)
+	return e.grant
+}
+
+// offer begins a trunk; the reason says why not.
+func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
+	if m.Carrier != wire.CarrierTrunk {
+		return &wire.Reason{Code: wire.CodeInvalid, Text: "this host carries trunks only"}
+	}
+	select {
+	case c.meeting <- struct{}{}:
+	default:
+		return &wire.Reason{Code: wire.CodeLimit, Text: "too many trunks are being met"}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t := &trunk{
+		offer: m, link: l, orphaned: make(chan struct{}), ctx: ctx, cancel: cancel,
+		streams: make(map[wire.StreamID]*stream), early: make(map[wire.StreamID]*earlyGrant),
+	}
+	c.mu.Lock()
+	_, known := c.trunks[m.Trunk]
+	if !known {
+		c.trunks[m.Trunk] = t
+	}
+	c.mu.Unlock()
+	if known || !c.tasks.run(func(ctx context.Context) { c.keep(ctx, t) }) {
+		<-c.meeting
+		cancel(nil)
+		if known {
+			return &wire.Reason{Code: wire.CodeProtocol, Text: "the trunk is known already"}
+		}
+		c.remove(t)
+		return &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon is stopping"}
+	}
+	return nil
+}
+
+// keep meets the client and serves the trunk until its end.
+func (c *Connector) keep(ctx context.Context, t *trunk) {
+	defer c.remove(t)
+	stop := context.AfterFunc(ctx, func() {
+		t.end(&wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon stopped"})
+	})
+	defer stop()
+	log := c.log.With("trunk", t.offer.Trunk, "hostname", t.offer.Hostname, "session", t.offer.Session)
+	w, err := c.meet(t)
+	<-c.meeting
+	if err != nil {
+		log.Warn("trunk not met", "err", err)
+		t.link.Send(&wire.OfferFailed{Trunk: t.offer.Trunk, Reason: wire.Reason{Code: wire.CodeTicketFailed, Text: "the host could not come: " + err.Error()}})
+		return
+	}
+	log.Info("trunk open", "person", t.offer.Person.Email, "fingerprint", w.Fingerprint())
+	closing := context.AfterFunc(t.ctx, func() { w.CloseWith(reasonOf(context.Cause(t.ctx))) })
+	defer closing()
+	var streams sync.WaitGroup
+	for {
+		s, err := w.Accept(t.ctx)
+		if err != nil {
+			t.end(reasonOf(err))
+			break
+		}
+		c.accept(t, s, &streams)
+	}
+	<-w.Done()
+	streams.Wait()
+	log.Info("trunk closed", "err", w.Err())
+}
+
+func (c *Connector) meet(t *trunk) (*wire.Trunk, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, c.timing.Meet)
+	defer cancel()
+	raw, edgeName, err := c.cfg.Dial(ctx, t.offer.EdgeID)
+	if err != nil {
+		return nil, err
+	}
+	return wire.AcceptTrunk(ctx, raw, t.offer.Label.ServerName(edgeName), wire.TrunkConfig{
+		ID: t.offer.Trunk, Cert: c.cfg.Cert, PeerKey: t.offer.ClientKey,
+		ServerName: t.offer.ClientLabel.ServerName(edgeName), Carrier: t.offer.Carrier, Log: c.log,
+	})
+}
+
+// remove forgets a trunk. Grants that wait for an Open of it are reported.
+func (c *Connector) remove(t *trunk) {
+	t.cancel(nil)
+	c.mu.Lock()
+	delete(c.trunks, t.offer.Trunk)
+	if t.deadline != nil {
+		t.deadline.Stop()
+	}
+	var left []*wire.Grant
+	for id := range t.early {
+		left = append(left, t.dropGrantLocked(id))
+	}
+	c.mu.Unlock()
+	for _, g := range left {
+		c.neverOpened(g)
+	}
+}
+
+func (c *Connector) neverOpened(g *wire.Grant) {
+	c.report(&wire.StreamEnded{Trunk: g.Trunk, Stream: g.Stream, Code: wire.CodeNeverOpened})
+}
+
+// grant gives the edge's word to the stream it is for, now or when its Open
+// comes. A word that is not used is said why.
+func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trunks[g.Trunk]
+	switch {
+	case t == nil:
+		c.neverOpened(g) // Report does not block
+		return "no such trunk"
+	case t.link != l:
+		return "the trunk is of another instance of the link"
+	case g.Hostname != t.offer.Hostname:
+		return "the trunk is for another hostname"
+	case t.early[g.Stream] != nil:
+		return "granted already"
+	}
+	if s := t.streams[g.Stream]; s != nil {
+		if !s.grantLocked(g) {
+			return "granted already"
+		}
+		return ""
+	}
+	if len(t.early) >= maxEarlyGrants {
+		return "too many grants without Open"
+	}
+	e := &earlyGrant{grant: g}
+	e.timer = time.AfterFunc(c.timing.Grant, func() { c.expire(t, e) })
+	t.early[g.Stream] = e
+	return ""
+}
+
+// expire ends the wait of a grant for its Open.
+func (c *Connector) expire(t *trunk, e *earlyGrant) {
+	c.mu.Lock()
+	waits := t.early[e.grant.Stream] == e
+	if waits {
+		delete(t.early, e.grant.Stream)
+	}
+	c.mu.Unlock()
+	if waits {
+		c.log.Warn("grant without open", "trunk", e.grant.Trunk, "stream", e.grant.Stream)
+		c.neverOpened(e.grant)
+	}
+}

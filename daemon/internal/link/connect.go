@@ -1,0 +1,304 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/daemon/internal/link/dial"
+	"github.com/sallyport/sallyport/internal/backoff"
+	"github.com/sallyport/sallyport/wire"
+)
+
+const (
+	// lasting is how long a link has to hold before its loss counts as a first
+	// one: an edge that accepts and drops is not asked twice a second.
+	lasting = 5 * time.Second
+	// maxRetryAfter bounds what an edge may ask for.
+	maxRetryAfter = 5 * time.Minute
+	// probeTimeout is how long an online link has to show life after a wake.
+	probeTimeout = 3 * time.Second
+)
+
+// errUnneeded ends an instance that nothing needs.
+var errUnneeded = errors.New("nothing needs the link")
+
+// instance is one connection that reached its welcome.
+type instance struct {
+	*wire.Link
+	// ctx ends with the instance.
+	ctx      context.Context
+	edgeID   string
+	edgeName string
+	// ready is closed when the next session token is stored: nothing that the
+	// edge says is taken before.
+	ready chan struct{}
+}
+
+// keep connects, for ever, until ctx ends.
+func (l *Link) keep(ctx context.Context) {
+	defer l.step(eventStop, nil)
+	b := backoff.Backoff{First: l.timing.RetryFirst, Min: l.timing.RetryMin, Max: l.timing.RetryMax}
+	l.step(eventNeed, nil)
+	for ctx.Err() == nil {
+		lasted, err := l.connect(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errUnneeded):
+			l.step(eventUnneeded, nil)
+			select {
+			case <-l.poked:
+				l.step(eventNeed, nil)
+			case <-ctx.Done():
+			}
+		default:
+			if lasted >= lasting {
+				b.Reset()
+			}
+			l.pause(ctx, err, max(b.Next(), retryAfter(err)), &b)
+		}
+	}
+}
+
+// pause waits for the next try.
+func (l *Link) pause(ctx context.Context, err error, wait time.Duration, b *backoff.Backoff) {
+	at := l.now().Add(wait)
+	e := eventFailed
+	if l.Snapshot().Link.State == api.LinkOnline {
+		e = eventLost
+	}
+	l.step(e, func(f *facts) { f.retryAt, f.problem = at, ProblemOf(err) })
+	l.log.Warn("link down", "err", err, "retry_in", wait.Round(time.Millisecond))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		l.step(eventDue, nil)
+	case <-l.poked:
+		b.Reset()
+		l.step(eventWake, nil)
+	case <-ctx.Done():
+	}
+}
+
+// retryAfter is what the edge asks for in a refusal.
+func retryAfter(err error) time.Duration {
+	var f *wire.Failure
+	if !errors.As(err, &f) || f.RetryAfterMS <= 0 {
+		return 0
+	}
+	if f.RetryAfterMS > maxRetryAfter.Milliseconds() {
+		return maxRetryAfter
+	}
+	return time.Duration(f.RetryAfterMS) * time.Millisecond
+}
+
+// connect makes one instance and serves it until it ends; lasted is how long
+// it was online.
+func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
+	select {
+	case <-l.poked: // what asked for this attempt
+	default:
+	}
+	began := time.Now()
+	conn, err := dial.Link(ctx, l.cfg.Edge, l.cfg.Cert, l.timing.Dial, l.now)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	inst := &instance{Link: wire.NewLink(conn), ctx: ctx, ready: make(chan struct{})}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		inst.Run(ctx, func(req uint32, m wire.Message) { l.handle(inst, req, m) })
+		cancel()
+	})
+	if err := l.greet(ctx, inst, l.timing.Hello-time.Since(began)); err != nil {
+		inst.CloseWith(err)
+		return 0, &dial.Error{Stage: dial.StageHello, Target: l.cfg.Edge, Err: err}
+	}
+	online := time.Now()
+	l.enter(inst)
+	wg.Go(func() { l.reports.send(ctx, inst) })
+	if l.cfg.Role == wire.RoleHost {
+		wg.Go(func() { l.registerLoop(ctx, inst) })
+	}
+	<-inst.Done()
+	l.leave(inst)
+	return time.Since(online), inst.Err()
+}
+
+// greet exchanges hello and welcome, and stores the next token.
+func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	token, logout := l.helloToken()
+	answer, err := inst.Call(ctx, &wire.Hello{
+		Versions: []int{wire.Version}, Role: l.cfg.Role, BootID: l.cfg.BootID,
+		DeviceName: l.cfg.DeviceName, OSUser: l.cfg.OSUser, OS: runtime.GOOS, Arch: runtime.GOARCH,
+		DaemonVersion: l.cfg.Version, SessionToken: token, Streams: l.streams(),
+	})
+	if err != nil {
+		return err
+	}
+	w, ok := answer.(*wire.Welcome)
+	if !ok {
+		return fmt.Errorf("answer %T to hello", answer)
+	}
+	if w.Version != wire.Version {
+		return &api.Problem{
+			Code: api.CodeEdgeProtocol, Title: "The edge speaks another version of the protocol",
+			Detail: fmt.Sprintf("edge %d, daemon %d", w.Version, wire.Version), Hint: "Upgrade the older of the two.",
+		}
+	}
+	inst.edgeID, inst.edgeName = w.EdgeID, w.EdgeName
+	if inst.edgeName == "" {
+		inst.edgeName = l.cfg.Edge.Name
+	}
+	if logout {
+		return l.deliverLogout(ctx, inst, w)
+	}
+	return l.acceptWelcome(token, w)
+}
+
+// streams are what the hello lists.
+func (l *Link) streams() []wire.StreamRef {
+	if l.cfg.Host != nil {
+		return l.cfg.Host.Streams()
+	}
+	return l.trunks.Refs()
+}
+
+// acceptWelcome takes over what the edge says about session and connector. The
+// token is stored before it returns.
+func (l *Link) acceptWelcome(shown string, w *wire.Welcome) error {
+	switch {
+	case w.Session != nil && w.SessionToken != "":
+		if err := l.saveSession(w.SessionToken, w.Session); err != nil {
+			return err
+		}
+	case w.Session != nil:
+		l.update(func(f *facts) { f.session, f.end = w.Session, nil })
+	case shown != "":
+		end := w.Ended
+		if end == nil {
+			end = &wire.Reason{Code: wire.CodeLoginNeeded, Text: "the edge no longer knows the session"}
+		}
+		l.endSession("", *end)
+	}
+	skew := l.now().Sub(w.EdgeTime)
+	if w.EdgeTime.IsZero() || skew.Abs() <= dial.MaxSkew {
+		skew = 0
+	}
+	l.update(func(f *facts) {
+		f.skew = skew
+		if f.connector != nil && w.Connector == nil && f.connectorEnd == nil {
+			f.connectorEnd = &wire.Reason{Code: wire.CodeNotEnrolled, Text: "the edge no longer knows this machine as a host"}
+		}
+		f.connector = w.Connector
+		if w.Connector != nil {
+			f.connectorEnd = nil
+		}
+	})
+	return nil
+}
+
+// enter makes the instance the one that is used.
+func (l *Link) enter(inst *instance) {
+	if l.cfg.Host != nil {
+		l.cfg.Host.Online(inst.Link)
+	}
+	l.step(eventWelcome, func(f *facts) { f.inst, f.problem, f.used = inst, nil, l.now() })
+	signal(l.table)
+	close(inst.ready)
+	l.log.Info("link online", "edge_id", inst.edgeID)
+}
+
+// leave takes it out of use.
+func (l *Link) leave(inst *instance) {
+	l.update(func(f *facts) { f.inst, f.registered = nil, nil })
+	if l.cfg.Host != nil {
+		l.cfg.Host.Offline(inst.Link)
+	}
+}
+
+// probe ends an instance that shows no life.
+func (i *instance) probe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if _, err := i.Call(ctx, &wire.Ping{}); errors.Is(err, context.DeadlineExceeded) {
+		i.CloseWith(wire.ErrLinkDead)
+	}
+}
+
+// online waits for an instance, as long as Timing.Offline. Its error is the
+// link's own problem.
+func (l *Link) online(ctx context.Context) (*instance, error) {
+	deadline := l.now().Add(l.timing.Offline)
+	timer := time.NewTimer(l.timing.Offline)
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		f, moved := l.facts, l.moved
+		l.facts.used = l.now()
+		l.mu.Unlock()
+		switch {
+		case f.inst != nil:
+			return f.inst, nil
+		case !f.running:
+			return nil, &api.Problem{Code: api.CodeEdgeUnreached, Title: "The link to the edge is not in use", Hint: "Is the daemon stopping?"}
+		case f.state == api.LinkWaiting && (f.retryAt.After(deadline) || hopeless(f.problem)):
+			return nil, f.problem
+		case f.state == api.LinkIdle:
+			l.poke()
+		}
+		select {
+		case <-moved:
+		case <-timer.C:
+			return nil, l.offline()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the link to the edge: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// instance is online for package trunks.
+func (l *Link) instance(ctx context.Context) (*wire.Link, context.Context, error) {
+	inst, err := l.online(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return inst.Link, inst.ctx, nil
+}
+
+// hopeless says whether the next try will meet the same.
+func hopeless(p *api.Problem) bool {
+	if p == nil {
+		return false
+	}
+	switch p.Code {
+	case api.CodeEdgeUntrusted, api.CodeClockWrong, api.CodeEdgeProtocol:
+		return true
+	}
+	return false
+}
+
+// offline is why nothing can be asked of the edge now.
+func (l *Link) offline() *api.Problem {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.facts.problem != nil {
+		return l.facts.problem
+	}
+	return &api.Problem{
+		Code: api.CodeEdgeTimeout, Title: "The edge does not answer",
+		Detail: fmt.Sprintf("still connecting to %s", l.cfg.Edge),
+		Hint:   "`sallyport status` shows how the link is.",
+	}
+}

@@ -1,0 +1,143 @@
+// Package dial reaches an edge: name, TCP, TLS. Where it cannot, it says which
+// hop is broken.
+//
+// Errors: TCP and Link return an *Error that carries the stage; Problem puts
+// it, and every other error of a link, in words for a person.
+//
+// Source: rules 2, 4 and 12 of docs/protocol.md.
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/sockopt"
+	"github.com/sallyport/sallyport/wire"
+)
+
+// DefaultPort is an edge's port where none is said.
+const DefaultPort = 443
+
+// Target is an edge to be reached.
+type Target struct {
+	// Name is the edge's host name, without a port.
+	Name string
+	// Port is its TCP port; 0 means DefaultPort.
+	Port uint16
+	// Address is an IP:PORT to dial instead of looking Name up; "" means look up.
+	Address string
+	// CAPEM holds the certificates to check against; "" means the system's.
+	CAPEM string
+}
+
+// String is the name, with the port where it is not the default one.
+func (t Target) String() string {
+	if t.port() == DefaultPort {
+		return t.Name
+	}
+	return net.JoinHostPort(t.Name, strconv.Itoa(int(t.port())))
+}
+
+func (t Target) port() uint16 {
+	if t.Port == 0 {
+		return DefaultPort
+	}
+	return t.Port
+}
+
+func (t Target) address() string {
+	if t.Address != "" {
+		return t.Address
+	}
+	return net.JoinHostPort(t.Name, strconv.Itoa(int(t.port())))
+}
+
+// roots is nil for the system's.
+func (t Target) roots() (*x509.CertPool, error) {
+	if t.CAPEM == "" {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(t.CAPEM)) {
+		return nil, errors.New("no certificate in the CA file")
+	}
+	return pool, nil
+}
+
+// Stage is how far reaching an edge came.
+type Stage string
+
+const (
+	StageConnect Stage = "connect" // name and TCP
+	StageTLS     Stage = "tls"     // handshake and certificate
+	StageHello   Stage = "hello"   // the first messages of a link
+)
+
+// Error is an edge that was not reached.
+type Error struct {
+	Stage  Stage
+	Target Target
+	Err    error
+	// Skew is by how much this machine's clock is ahead of the edge's, where a
+	// certificate's dates failed for that alone; zero says nothing.
+	Skew time.Duration
+}
+
+// Error names the stage, the edge and the cause.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s to edge %s: %v", e.Stage, e.Target, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// TCP connects to the edge. Both families are tried where the name has both.
+func TCP(ctx context.Context, t Target, timeout time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: timeout}
+	conn, err := d.DialContext(ctx, "tcp", t.address())
+	if err != nil {
+		return nil, &Error{Stage: StageConnect, Target: t, Err: err}
+	}
+	sockopt.Carrier(conn)
+	return conn, nil
+}
+
+// Link connects and does the handshake of a link, all within timeout. now is
+// the clock that certificates are judged by.
+func Link(ctx context.Context, t Target, cert tls.Certificate, timeout time.Duration, now func() time.Time) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	roots, err := t.roots()
+	if err != nil {
+		return nil, &Error{Stage: StageTLS, Target: t, Err: err}
+	}
+	raw, err := TCP(ctx, t, timeout)
+	if err != nil {
+		return nil, err
+	}
+	config := wire.LinkClientConfig(cert, t.Name, roots)
+	config.Time = now
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		e := &Error{Stage: StageTLS, Target: t, Err: err}
+		if isDate(err) {
+			// A context of its own: the handshake may have used the first one up.
+			e.Skew = clockSkew(context.WithoutCancel(ctx), t, roots, now)
+		}
+		return nil, e
+	}
+	return conn, nil
+}
+
+// isDate says whether a certificate was refused for its dates.
+func isDate(err error) bool {
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &invalid) && invalid.Reason == x509.Expired
+}

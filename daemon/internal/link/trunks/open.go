@@ -1,0 +1,212 @@
+package trunks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// maxOpening bounds the open requests that wait for their answer, on all trunks
+// together: they shall fit in a link's queue (wire.MaxLinkQueue) many times.
+const maxOpening = 512
+
+// opens are the streams of which the link may say denied.
+type opens struct {
+	slots chan struct{}
+	mu    sync.Mutex
+	byID  map[wire.StreamID]*opening
+}
+
+// opening is a stream without Verdict; guarded by opens.mu.
+type opening struct {
+	stream *wire.Stream // nil until the trunk has made it
+	denied *wire.Reason
+}
+
+func newOpens() opens {
+	return opens{slots: make(chan struct{}, maxOpening), byID: make(map[wire.StreamID]*opening)}
+}
+
+func (o *opens) add(id wire.StreamID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byID[id] = &opening{}
+}
+
+func (o *opens) remove(id wire.StreamID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.byID, id)
+}
+
+// made notes the stream; a denial that was faster is carried out.
+func (o *opens) made(s *wire.Stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if op := o.byID[s.ID()]; op != nil {
+		op.stream = s
+		if op.denied != nil {
+			s.Deny(op.denied)
+		}
+	}
+}
+
+// denied takes the link's word. The stream knows whether the trunk's was first.
+func (o *opens) denied(m *wire.Denied) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	op := o.byID[m.Stream]
+	switch {
+	case op == nil:
+	case op.stream != nil:
+		op.stream.Deny(&m.Reason)
+	default:
+		op.denied = &m.Reason
+	}
+}
+
+// Denied takes the edge's refusal of one stream.
+func (p *Pool) Denied(m *wire.Denied) { p.opens.denied(m) }
+
+// Open opens a stream to the app of a hostname and waits for its Verdict. It
+// tries a second time where the first met something stale: a trunk whose host
+// is gone, or a link that ended before an answer came. No payload has been sent
+// then.
+func (p *Pool) Open(ctx context.Context, hostname string) (*wire.Stream, error) {
+	s, again, err := p.open(ctx, hostname)
+	if again && ctx.Err() == nil {
+		p.cfg.Log.Debug("open again", "hostname", hostname, "err", err)
+		s, _, err = p.open(ctx, hostname)
+	}
+	return s, err
+}
+
+func (p *Pool) open(ctx context.Context, hostname string) (s *wire.Stream, again bool, err error) {
+	link, life, err := p.cfg.Online(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	session, err := p.cfg.Session()
+	if err != nil {
+		return nil, false, err
+	}
+	tr, used, err := p.trunk(ctx, trunkKey{session, hostname})
+	if err != nil {
+		return nil, life.Err() != nil, err
+	}
+	s, err = p.openOn(ctx, link, life, tr)
+	if err == nil {
+		return s, false, nil
+	}
+	if stale(tr, err) {
+		p.retire(tr)
+		return nil, used || life.Err() != nil, err
+	}
+	return nil, life.Err() != nil, err
+}
+
+// stale says whether an error tells of the trunk rather than of the stream.
+func stale(tr *trunk, err error) bool {
+	select {
+	case <-tr.wire.Done():
+		return true
+	default:
+	}
+	var r *wire.Reason
+	if !errors.As(err, &r) {
+		return false
+	}
+	switch r.Code {
+	case wire.CodeNoConnector, wire.CodeConnectorLost, wire.CodeCarrierLost, wire.CodeDraining, wire.CodeHostRestarted, wire.CodeTicketFailed:
+		return true
+	}
+	return false
+}
+
+// openOn asks host and edge at the same time; the first of denied and Verdict wins.
+func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context, tr *trunk) (*wire.Stream, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Verdict, &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host gave no answer"})
+	defer cancel()
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	stop := context.AfterFunc(life, func() { lose(fmt.Errorf("open a stream: %w", link.Err())) })
+	defer stop()
+	release, err := p.slot(ctx, tr)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+
+	id, trace := wire.NewStreamID(), wire.NewTraceID()
+	p.opens.add(id)
+	defer p.opens.remove(id)
+	if err := link.Send(&wire.OpenRequest{Trunk: tr.wire.ID(), Stream: id, Trace: trace}); err != nil {
+		return nil, fmt.Errorf("open a stream: %w", err)
+	}
+	s, err := tr.wire.Open(ctx, id, trace)
+	if err != nil {
+		return nil, fmt.Errorf("open a stream: %w", err)
+	}
+	p.opens.made(s)
+	if err := s.Verdict(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		s.Reset(reasonOf(err))
+		return nil, err
+	}
+	p.watch(tr, s)
+	return s, nil
+}
+
+// slot waits for leave to have one more stream without Verdict.
+func (p *Pool) slot(ctx context.Context, tr *trunk) (release func(), err error) {
+	for i, slots := range []chan struct{}{tr.slots, p.opens.slots} {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			if i > 0 {
+				<-tr.slots
+			}
+			return nil, fmt.Errorf("wait to open a stream: %w", context.Cause(ctx))
+		}
+	}
+	return func() { <-tr.slots; <-p.opens.slots }, nil
+}
+
+// watch counts the stream, and reports its end.
+func (p *Pool) watch(tr *trunk, s *wire.Stream) {
+	if !p.add(tr, s) {
+		return // the trunk is gone, and the stream with it
+	}
+	p.cfg.Log.Debug("stream open", "trunk", tr.id, "stream", s.ID(), "trace", s.Trace())
+	started := p.cfg.Go(func(context.Context) {
+		<-s.Done() // the trunk's end, at the latest with Run's, is the stream's
+		p.drop(tr, s.ID())
+		sent, received := s.Counters()
+		m := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received, Code: reasonOf(s.Err()).Code}
+		p.cfg.Log.Debug("stream closed", "trunk", m.Trunk, "stream", m.Stream, "code", m.Code, "bytes_to_origin", sent, "bytes_to_client", received)
+		p.cfg.Report(m)
+	})
+	if !started {
+		p.drop(tr, s.ID())
+		s.Reset(&wire.Reason{Code: wire.CodeClosed, Text: "the daemon stopped"})
+	}
+}
+
+// reasonOf is what the edge and the other end are told of an error.
+func reasonOf(err error) *wire.Reason {
+	var r *wire.Reason
+	switch {
+	case err == nil:
+		return &wire.Reason{Code: wire.CodeClosed}
+	case errors.As(err, &r):
+		return r
+	case errors.Is(err, context.Canceled):
+		return &wire.Reason{Code: wire.CodeReset, Text: "the application went away"}
+	}
+	return &wire.Reason{Code: wire.CodeCarrierLost}
+}
