@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/ctl/internal/cli/input"
+	"github.com/sallyport/sallyport/ctl/internal/cli/terminal"
+	"github.com/sallyport/sallyport/ctl/internal/cli/view"
+	"github.com/sallyport/sallyport/ctl/internal/cli/walk"
+)
+
+func (a *app) edgeCommand() *cobra.Command {
+	return group("edge", "Choose the edge that forwards and tunnels use",
+		a.edgeUseCommand(), a.edgeShowCommand(), a.edgeListCommand(), a.edgeRemoveCommand())
+}
+
+func (a *app) edgeUseCommand() *cobra.Command {
+	var in api.EdgeInput
+	var caFile string
+	c := &cobra.Command{
+		Use:   "use NAME[:PORT]",
+		Short: "Use this edge from now on",
+		Long: `Use this edge from now on.
+
+Each OS user chooses their own. With --machine it becomes the edge that this
+machine's tunnels use, and that people use who have chosen none; that needs an
+administrator.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if in.Name, err = input.Edge(args[0]); err != nil {
+				return err
+			}
+			if in.CAPEM, err = readCA(caFile); err != nil {
+				return err
+			}
+			e, err := a.walk.Client.UseEdge(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			return a.term.Print(e, func(w io.Writer) {
+				if e.Machine {
+					terminal.Say(w, "This machine uses the edge %s.", e.Name)
+				} else {
+					terminal.Say(w, "You use the edge %s.", e.Name)
+				}
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&caFile, "ca", "", "a file of certificates (PEM) that the edge's certificate is checked against, instead of the system's")
+	f.StringVar(&in.Address, "address", "", "dial this IP:PORT instead of looking the name up")
+	f.BoolVar(&in.Machine, "machine", false, "for the machine's tunnels, and for people who have chosen no edge")
+	return c
+}
+
+// readCA reads a bundle that fits into a request.
+func readCA(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the certificates: %w", err)
+	}
+	if len(b) > api.MaxBodyBytes/2 {
+		return "", input.Errorf("%s: %d bytes are more than a bundle for one edge has", file, len(b))
+	}
+	return string(b), nil
+}
+
+func (a *app) edgeShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show [NAME]",
+		Short:             "Show the edge in use, or one of the others",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeOne(edgeNames),
+		RunE: func(c *cobra.Command, args []string) error {
+			edges, err := a.walk.Client.Edges(c.Context())
+			if err != nil {
+				return err
+			}
+			e, err := chosenEdge(edges, args)
+			if err != nil {
+				return err
+			}
+			return a.term.Print(e, func(w io.Writer) { view.Edges(w, []api.Edge{e}, a.term.Now()) })
+		},
+	}
+}
+
+// chosenEdge is the edge that was named, else the caller's own, else the
+// machine's.
+func chosenEdge(edges []api.Edge, args []string) (api.Edge, error) {
+	if len(args) > 0 {
+		return input.FindEdge(edges, args[0])
+	}
+	if len(edges) == 0 {
+		return api.Edge{}, walk.NoEdge()
+	}
+	for _, e := range edges {
+		if !e.Machine {
+			return e, nil
+		}
+	}
+	return edges[0], nil
+}
+
+func (a *app) edgeListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the edges, yours and the machine's",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			edges, err := a.walk.Client.Edges(c.Context())
+			if err != nil {
+				return err
+			}
+			return a.term.Print(list(edges), func(w io.Writer) {
+				if len(edges) == 0 {
+					a.term.Note("no edge is chosen", "hint: sallyport edge use NAME[:PORT]")
+				}
+				view.Edges(w, edges, a.term.Now())
+			})
+		},
+	}
+}
+
+func (a *app) edgeRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rm NAME|ID...",
+		Short:             "Forget an edge, with the session there",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeAll(edgeNames),
+		RunE: func(c *cobra.Command, args []string) error {
+			edges, err := a.walk.Client.Edges(c.Context())
+			if err != nil {
+				return err
+			}
+			for _, word := range args {
+				e, err := input.FindEdge(edges, word)
+				if err != nil {
+					return err
+				}
+				if err := a.walk.Client.RemoveEdge(c.Context(), e.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

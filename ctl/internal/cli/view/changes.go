@@ -1,0 +1,68 @@
+package view
+
+import (
+	"github.com/sallyport/sallyport/api"
+)
+
+// ForwardChange is the lines that tell what changed of a held forward; before
+// is nil for the first.
+func ForwardChange(before *api.Forward, now *api.Forward) []string {
+	var lines []string
+	name := now.Listen + " -> " + now.Hostname
+	if before == nil || before.State != now.State || !same(before.Problem, now.Problem) {
+		lines = append(lines, stateLines(name, string(now.State), now.Problem)...)
+		if now.State == api.ForwardLoginNeeded && now.Problem == nil {
+			lines = append(lines, "hint: connect to "+now.Listen+", or run `sallyport login`")
+		}
+		if now.OwnerCheck == "unsupported" && before == nil {
+			lines = append(lines, name+": note: every user of this machine can connect to it")
+		}
+	}
+	if now.LastError != nil && (before == nil || !same(before.LastError, now.LastError)) && !same(now.Problem, now.LastError) {
+		lines = append(lines, problem(name+": connection failed", now.LastError)...)
+	}
+	return lines
+}
+
+// TunnelChange is the same for a held tunnel.
+func TunnelChange(before *api.Tunnel, now *api.Tunnel) []string {
+	if before != nil && before.State == now.State && same(before.Problem, now.Problem) {
+		return nil
+	}
+	return stateLines(now.Hostname+" -> "+now.Origin, string(now.State), now.Problem)
+}
+
+// SessionChange is the lines that tell that access ended, with the reason.
+func SessionChange(before, now []api.Session) []string {
+	was := map[string]api.SessionState{}
+	for _, s := range before {
+		was[s.ID] = s.State
+	}
+	var lines []string
+	for _, s := range now {
+		if was[s.ID] != api.SessionActive || s.State == api.SessionActive {
+			continue
+		}
+		p := s.Problem
+		if p == nil {
+			p = &api.Problem{Title: "the session is over", Hint: "sallyport login"}
+		}
+		lines = append(lines, problem("access as "+s.Person.Email+" ended", p)...)
+	}
+	return lines
+}
+
+func stateLines(name, state string, p *api.Problem) []string {
+	if p == nil {
+		return []string{name + ": " + state}
+	}
+	return problem(name+": "+state, p)
+}
+
+// same says whether two problems read the same.
+func same(a, b *api.Problem) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Code == b.Code && a.Error() == b.Error() && a.Hint == b.Hint
+}

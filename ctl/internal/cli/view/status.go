@@ -1,0 +1,160 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+)
+
+// Status writes the headline, and then what there is of each kind.
+func Status(w io.Writer, s *api.Status, now time.Time) {
+	fmt.Fprintf(w, "%s: %s\n", Clean(string(s.Headline)), Clean(s.Text))
+	for i := range s.Problems {
+		for _, line := range problem("problem", &s.Problems[i]) {
+			fmt.Fprintln(w, Clean(line))
+		}
+	}
+	for _, part := range []func(io.Writer){
+		func(w io.Writer) { Edges(w, s.Edges, now) },
+		func(w io.Writer) { Sessions(w, s.Sessions, now) },
+		func(w io.Writer) { Logins(w, s.Logins, now) },
+		func(w io.Writer) { Forwards(w, s.Forwards, now) },
+		func(w io.Writer) { Tunnels(w, s.Tunnels, now) },
+		func(w io.Writer) { Enrolments(w, s.Enrolments, now) },
+	} {
+		var b strings.Builder
+		if part(&b); b.Len() > 0 {
+			fmt.Fprintf(w, "\n%s", b.String())
+		}
+	}
+}
+
+// Edges writes the edges and the state of their links.
+func Edges(w io.Writer, edges []api.Edge, now time.Time) {
+	t := newTable("EDGE", "LINK", "SINCE", "USED FOR", "ID")
+	for _, e := range edges {
+		use := "forwards"
+		if e.Machine {
+			use = "the machine"
+		}
+		t.row(e.Name, string(e.Link.State), Ago(e.Link.Since, now), use, e.ID)
+		if e.Address != "" {
+			t.note("dialled at " + e.Address)
+		}
+		t.note(problem("problem", e.Link.Problem)...)
+		if e.Link.State == api.LinkWaiting && e.Link.RetryAt != nil {
+			t.note("tries again " + Until(*e.Link.RetryAt, now))
+		}
+	}
+	t.write(w)
+}
+
+// Sessions writes who is signed in where.
+func Sessions(w io.Writer, sessions []api.Session, now time.Time) {
+	t := newTable("SIGNED IN AS", "EDGE", "STATE", "EXPIRES", "ID")
+	for _, s := range sessions {
+		expires := "-"
+		if s.State == api.SessionActive {
+			expires = Until(s.ExpiresAt, now)
+		}
+		t.row(s.Person.Email, s.Edge, string(s.State), expires, s.ID)
+		t.note(problem("problem", s.Problem)...)
+	}
+	t.write(w)
+}
+
+// Logins writes the attempts that are not over.
+func Logins(w io.Writer, logins []api.Login, now time.Time) {
+	t := newTable("SIGN-IN AT", "STATE", "WAITING", "EXPIRES", "ID")
+	for _, l := range logins {
+		if l.State.Final() {
+			continue
+		}
+		expires := "-"
+		if l.ExpiresAt != nil {
+			expires = Until(*l.ExpiresAt, now)
+		}
+		t.row(l.Edge, string(l.State), count(l.Waiting, "connection"), expires, l.ID)
+		t.note(problem("problem", l.Problem)...)
+		switch {
+		case l.State == api.LoginWanted:
+			t.note("hint: sallyport login")
+		case l.URL != "":
+			t.note("open: "+l.URL, "compare code: "+l.CompareCode)
+		}
+	}
+	t.write(w)
+}
+
+// Forwards writes the local entries.
+func Forwards(w io.Writer, forwards []api.Forward, now time.Time) {
+	t := newTable("FORWARD TO", "LISTEN", "STATE", "SINCE", "CONNECTIONS", "TO ORIGIN", "TO LOCAL", "NOTES", "ID")
+	for _, f := range forwards {
+		conns := strconv.Itoa(f.Connections)
+		if f.Waiting > 0 {
+			conns += fmt.Sprintf(" (%d waiting)", f.Waiting)
+		}
+		unchecked := yes(f.OwnerCheck == "unsupported", "open to every user of this machine")
+		t.row(f.Hostname, f.Listen, string(f.State), Ago(f.Since, now), conns, Bytes(f.BytesToOrigin), Bytes(f.BytesToLocal),
+			join(yes(f.HTTP, "http"), yes(f.Hold, "foreground"), unchecked), f.ID)
+		t.note(problem("problem", f.Problem)...)
+		if f.LastError != nil && (f.Problem == nil || f.Problem.Error() != f.LastError.Error()) {
+			t.note(problem("last connection", f.LastError)...)
+		}
+		if f.State == api.ForwardLoginNeeded && f.Problem == nil {
+			t.note("hint: sallyport login")
+		}
+	}
+	t.write(w)
+}
+
+// Tunnels writes the published apps.
+func Tunnels(w io.Writer, tunnels []api.Tunnel, now time.Time) {
+	t := newTable("TUNNEL", "ORIGIN", "STATE", "SINCE", "CONNECTIONS", "TO ORIGIN", "FROM ORIGIN", "NOTES", "ID")
+	for _, u := range tunnels {
+		t.row(u.Hostname, u.Origin, string(u.State), Ago(u.Since, now), strconv.Itoa(u.Connections), Bytes(u.BytesToOrigin), Bytes(u.BytesFromOrigin),
+			join(yes(u.Hold, "foreground")), u.ID)
+		t.note(problem("problem", u.Problem)...)
+	}
+	t.write(w)
+}
+
+// Enrolments writes what this machine is as a host.
+func Enrolments(w io.Writer, enrolments []api.Enrolment, now time.Time) {
+	t := newTable("HOST AT", "SITE", "MAY PUBLISH", "GROUP", "SINCE", "CONNECTOR")
+	for _, e := range enrolments {
+		t.row(e.Edge, e.Site, strings.Join(e.Hostnames, " "), e.Group, Ago(e.Since, now), e.ConnectorID)
+		t.note(problem("problem", e.Problem)...)
+	}
+	t.write(w)
+}
+
+// Apps writes the hostnames that may be reached, and where they are.
+func Apps(w io.Writer, apps []api.App, forwards []api.Forward) {
+	t := newTable("APP", "STATE", "LOCAL")
+	for _, a := range apps {
+		state := "offline"
+		if a.Online {
+			state = "online"
+		}
+		var local []string
+		for _, f := range forwards {
+			if f.Hostname == a.Hostname {
+				local = append(local, f.Listen)
+			}
+		}
+		t.row(a.Hostname, state, join(local...))
+	}
+	t.write(w)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}

@@ -1,0 +1,66 @@
+package walk
+
+import (
+	"context"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/ctl/internal/cli/view"
+)
+
+// Forward keeps a forward until ctx ends, tells what changes, and takes the
+// logins that its connections want.
+func (w *Walk) Forward(ctx context.Context, in api.ForwardInput, noBrowser bool) error {
+	taker := w.taker(in.Edge, noBrowser, noBrowser || w.Term.Terminal, w.Term.Typed)
+	return w.beside(ctx, in.Edge, taker, func(ctx context.Context) error {
+		var before *api.Forward
+		for f, err := range w.Client.HoldForward(ctx, in) {
+			if err != nil {
+				return err
+			}
+			if err := w.Term.Line(f); err != nil {
+				return err
+			}
+			// What cannot be bound at first is a mistake; later it may pass.
+			if f.State == api.ForwardError && (before == nil || before.State == api.ForwardStarting) {
+				return given(f.Problem, "the forward does not listen")
+			}
+			w.Term.Note(view.ForwardChange(before, &f)...)
+			before = &f
+		}
+		return nil
+	})
+}
+
+// Tunnel publishes an app until ctx ends and tells what changes. A refusal at
+// the start is final, a later one may pass.
+func (w *Walk) Tunnel(ctx context.Context, in api.TunnelInput) error {
+	var before *api.Tunnel
+	published := false
+	for t, err := range w.Client.HoldTunnel(ctx, in) {
+		if err != nil {
+			return err
+		}
+		if err := w.Term.Line(t); err != nil {
+			return err
+		}
+		switch t.State {
+		case api.TunnelRefused, api.TunnelEnrolNeeded, api.TunnelError:
+			if !published {
+				return given(t.Problem, "the tunnel is "+string(t.State))
+			}
+		case api.TunnelPublished, api.TunnelOriginDown:
+			published = true
+		}
+		w.Term.Note(view.TunnelChange(before, &t)...)
+		before = &t
+	}
+	return nil
+}
+
+// given is the problem as an error, or one made of a title.
+func given(p *api.Problem, title string) error {
+	if p == nil {
+		return &api.Problem{Code: api.CodeInternal, Title: title, Hint: "sallyport status"}
+	}
+	return p
+}

@@ -1,0 +1,84 @@
+// Package walk holds the commands that take more than one call: finding the
+// edge, signing in, and what runs until Ctrl-C or until its bytes are through.
+//
+// Shapes: a Walk joins the daemon's client and the terminal. Hold methods live
+// as long as their context, and take the logins that their connections want.
+//
+// Errors: those of api/client and of package input.
+//
+// Concurrency: a method joins what it starts, but for the copying of standard
+// input, which ends with the input or the process.
+package walk
+
+import (
+	"context"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/api/client"
+	"github.com/sallyport/sallyport/ctl/internal/cli/input"
+	"github.com/sallyport/sallyport/ctl/internal/cli/terminal"
+	"github.com/sallyport/sallyport/internal/signin"
+)
+
+// EdgeEnv is the environment variable that names the edge for a command that
+// gives none.
+const EdgeEnv = "SALLYPORT_EDGE"
+
+// Walk is what the commands of this package work with.
+type Walk struct {
+	Client *client.Client
+	Term   *terminal.Terminal
+}
+
+// Edge is the Edge field of an input: what was said, or SALLYPORT_EDGE, made
+// known to the daemon if it is not yet; "" means the caller's edge. Where the
+// caller has none, host (if not "") is asked which edge serves it.
+func (w *Walk) Edge(ctx context.Context, said, host string, machine bool) (string, error) {
+	if said == "" {
+		said = w.Term.Getenv(EdgeEnv)
+	}
+	if said == "" && host == "" {
+		return "", nil
+	}
+	edges, err := w.Client.Edges(ctx)
+	if err != nil {
+		return "", err
+	}
+	if said == "" {
+		if len(edges) > 0 {
+			return "", nil
+		}
+		return w.discover(ctx, host)
+	}
+	name, err := input.Edge(said)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range edges {
+		if e.Name == name && (e.Machine || !machine) {
+			return name, nil
+		}
+	}
+	_, err = w.Client.UseEdge(ctx, api.EdgeInput{Name: name, Machine: machine})
+	return name, err
+}
+
+// NoEdge is the problem of a caller who has chosen none.
+func NoEdge() *api.Problem {
+	return &api.Problem{Code: api.CodeNoEdge, Title: "no edge is chosen", Hint: "sallyport edge use NAME[:PORT]"}
+}
+
+// Login goes through one login in the foreground.
+func (w *Walk) Login(ctx context.Context, edge string, noBrowser bool, purpose api.LoginPurpose) (api.Login, error) {
+	edge, err := w.Edge(ctx, edge, "", purpose == api.PurposeEnrol)
+	if err != nil {
+		return api.Login{}, err
+	}
+	return w.login(ctx, edge, noBrowser, purpose, w.Term.Typed)
+}
+
+func (w *Walk) login(ctx context.Context, edge string, noBrowser bool, purpose api.LoginPurpose, read terminal.Reader) (api.Login, error) {
+	mode, reason := w.Term.LoginMode(noBrowser)
+	attempt := signin.Attempt{Client: w.Client, Edge: edge, Mode: mode, Purpose: purpose, Dialog: w.Term.Dialog(mode, reason, read)}
+	return attempt.Run(ctx)
+}
