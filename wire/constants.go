@@ -1,6 +1,11 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/trunk"
+)
 
 // Version is the protocol's version; Hello lists those a daemon speaks.
 const Version = 1
@@ -26,9 +31,9 @@ const (
 	// DirectTimeout is how long a direct handshake may take before another form is tried.
 	DirectTimeout = 5 * time.Second
 	// PingAfter is the silence after which a side pings.
-	PingAfter = 3 * time.Second
+	PingAfter = trunk.PingAfter
 	// DeadAfter is the silence after which a peer is dead.
-	DeadAfter = 10 * time.Second
+	DeadAfter = trunk.DeadAfter
 	// TicketLife is how long a ticket may wait for its two ends.
 	TicketLife = 15 * time.Second
 	// MaxHalfJoinedSession and MaxHalfJoinedConnector bound tickets in waiting.
@@ -40,9 +45,9 @@ const (
 	// GrantWait is how long a host holds an Open without grant, or a grant without Open.
 	GrantWait = 10 * time.Second
 	// MaxUngranted bounds the Opens of one trunk that wait for their grant.
-	MaxUngranted = 64
+	MaxUngranted = trunk.MaxOpening
 	// MaxEarlyData is how much DATA may precede the Verdict.
-	MaxEarlyData = 16 << 10
+	MaxEarlyData = envelope.EarlyWindow
 	// OriginDialTimeout bounds the host's dial of the origin.
 	OriginDialTimeout = 5 * time.Second
 	// TrunkIdle closes a trunk that carries no stream.
@@ -53,7 +58,7 @@ const (
 	CutDoneWait = 500 * time.Millisecond
 	// WriteTimeout is yamux's ConnectionWriteTimeout: with less, a slow uplink
 	// fails healthy sessions.
-	WriteTimeout = 60 * time.Second
+	WriteTimeout = trunk.WriteTimeout
 	// NotSentLowAt bounds what the kernel holds unsent, so that a ping is not
 	// stuck behind a buffer.
 	NotSentLowAt = 128 << 10

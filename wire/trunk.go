@@ -4,13 +4,28 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/sallyport/sallyport/wire/trunk"
 )
 
-// ErrServerName: a trunk's client asked for another name than the offer's.
-var ErrServerName = errors.New("client names another ticket")
+// Trunk is one end of a yamux session inside TLS between two daemons.
+type Trunk = trunk.Trunk
+
+// Stream is one forwarded TCP connection on a trunk.
+type Stream = trunk.Stream
+
+// Errors of a trunk's beginning.
+var (
+	// ErrServerName: a trunk's client asked for another name than the offer's.
+	ErrServerName = errors.New("client names another ticket")
+	// errOneRecord: the host's hello would not be what the edge expects.
+	errOneRecord = errors.New("hello of the host is not one record")
+	errCaptured  = errors.New("hello captured")
+)
 
 // TrunkConfig is what one end of a trunk needs to know.
 type TrunkConfig struct {
@@ -36,46 +51,90 @@ func (c TrunkConfig) alpn() string {
 	return ALPNTrunk
 }
 
-// Trunk is one end of a yamux session inside TLS between two daemons.
-type Trunk struct{}
-
 // DialTrunk makes the client's end of a trunk on a connection to the edge. It
-// takes ownership of raw.
-func DialTrunk(ctx context.Context, raw net.Conn, cfg TrunkConfig) (*Trunk, error) { panic("soon") }
+// takes ownership of raw. ctx bounds the handshake, TicketLife too.
+func DialTrunk(ctx context.Context, raw net.Conn, cfg TrunkConfig) (*Trunk, error) {
+	t, err := startTrunk(ctx, raw, tls.Client(raw, trunkClientConfig(cfg)), cfg, trunk.Client)
+	if err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("dial trunk: %w", err)
+	}
+	return t, nil
+}
 
 // AcceptTrunk makes the host's end of a trunk on a connection to the edge. It
 // first writes the ClientHello-shaped record that carries hostName, the name
-// of the host's own label. It takes ownership of raw.
+// of the host's own label, and nothing more until the client's hello. It takes
+// ownership of raw. ctx bounds the handshake, TicketLife too.
 func AcceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkConfig) (*Trunk, error) {
-	panic("soon")
+	t, err := acceptTrunk(ctx, raw, hostName, cfg)
+	if err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("accept trunk: %w", err)
+	}
+	return t, nil
 }
 
-// ID is the trunk's id.
-func (t *Trunk) ID() TrunkID { panic("soon") }
+func acceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkConfig) (*Trunk, error) {
+	hello, err := helloRecord(ctx, hostName, cfg.alpn())
+	if err != nil {
+		return nil, err
+	}
+	raw.SetWriteDeadline(time.Now().Add(DirectTimeout))
+	if _, err := raw.Write(hello); err != nil {
+		return nil, fmt.Errorf("say the label: %w", err)
+	}
+	raw.SetWriteDeadline(time.Time{})
+	return startTrunk(ctx, raw, tls.Server(raw, trunkServerConfig(cfg)), cfg, trunk.Host)
+}
 
-// Open begins a stream (client). It sends Open and does not wait for the Verdict.
-func (t *Trunk) Open(ctx context.Context, id StreamID, trace TraceID) (*Stream, error) { panic("soon") }
+// startTrunk does the handshake and puts a trunk on it.
+func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConfig,
+	start func(conn, raw net.Conn, cfg trunk.Config) (*Trunk, error)) (*Trunk, error) {
+	ctx, cancel := context.WithTimeout(ctx, TicketLife)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	fingerprint, err := fingerprintOf(conn.ConnectionState())
+	if err != nil {
+		return nil, err
+	}
+	return start(conn, raw, trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Log: cfg.Log})
+}
 
-// Accept gives the next stream whose Open has been read (host). The caller
-// ends it with Admit or Refuse within GrantWait.
-func (t *Trunk) Accept(ctx context.Context) (*Stream, error) { panic("soon") }
+// helloRecord is what a TLS client would say first: one record with a
+// ClientHello for serverName.
+func helloRecord(ctx context.Context, serverName, alpn string) ([]byte, error) {
+	c := baseConfig()
+	c.ServerName = serverName
+	c.NextProtos = []string{alpn}
+	var capture captureConn
+	err := tls.Client(&capture, c).HandshakeContext(ctx)
+	if !errors.Is(err, errCaptured) {
+		return nil, fmt.Errorf("make hello: %w", err)
+	}
+	b := capture.hello
+	if len(b) < 5 || len(b) != 5+int(b[3])<<8+int(b[4]) {
+		return nil, errOneRecord
+	}
+	return b, nil
+}
 
-// CloseWith ends the trunk and every stream on it with a reason (nil: closed).
-// It does not wait; Done does.
-func (t *Trunk) CloseWith(r *Reason) { panic("soon") }
+// captureConn keeps the first thing that is written and ends there.
+type captureConn struct{ hello []byte }
 
-// Done is closed when the trunk has ended and everything of it is freed.
-func (t *Trunk) Done() <-chan struct{} { panic("soon") }
+func (c *captureConn) Write(p []byte) (int, error) {
+	if c.hello == nil {
+		c.hello = append([]byte(nil), p...)
+	}
+	return len(p), nil // an alert, later: nobody is to see it
+}
 
-// Err is why the trunk ended, nil while it lives.
-func (t *Trunk) Err() error { panic("soon") }
-
-// Streams is how many streams are on the trunk.
-func (t *Trunk) Streams() int { panic("soon") }
-
-// IdleSince is when the last stream ended, the zero time while there are any.
-func (t *Trunk) IdleSince() time.Time { panic("soon") }
-
-// Fingerprint names the TLS connection, the same at both ends unless somebody
-// stands in the middle.
-func (t *Trunk) Fingerprint() string { panic("soon") }
+func (c *captureConn) Read([]byte) (int, error)         { return 0, errCaptured }
+func (c *captureConn) Close() error                     { return nil }
+func (c *captureConn) LocalAddr() net.Addr              { return nil }
+func (c *captureConn) RemoteAddr() net.Addr             { return nil }
+func (c *captureConn) SetDeadline(time.Time) error      { return nil }
+func (c *captureConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *captureConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,39 @@
+package envelope
+
+import "sync/atomic"
+
+// Budget bounds what windows may take beyond InitialWindow each. It may stand
+// under another one, which then bounds the sum.
+type Budget struct {
+	parent *Budget
+	max    int64
+	used   atomic.Int64
+}
+
+// NewBudget makes a budget of max bytes; parent may be nil.
+func NewBudget(max int64, parent *Budget) *Budget { return &Budget{parent: parent, max: max} }
+
+// Reserve takes n bytes where both this budget and its parent have them. A nil
+// budget has none.
+func (b *Budget) Reserve(n int) bool {
+	if b == nil {
+		return false
+	}
+	if b.used.Add(int64(n)) > b.max || b.parent != nil && !b.parent.Reserve(n) {
+		b.used.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// Release gives n bytes back.
+func (b *Budget) Release(n int) {
+	if b == nil || n == 0 {
+		return
+	}
+	b.used.Add(-int64(n))
+	b.parent.Release(n)
+}
+
+// Used is what is taken.
+func (b *Budget) Used() int64 { return b.used.Load() }

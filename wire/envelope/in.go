@@ -1,0 +1,169 @@
+package envelope
+
+import (
+	"fmt"
+	"time"
+)
+
+// In is the receiving half of a stream.
+type In struct {
+	q         queue  // payload [delivered, received)
+	received  uint64 // payload bytes that came
+	delivered uint64 // payload bytes that the local socket accepted
+	told      uint64 // positions acknowledged so far
+	limit     uint64 // as the peer knows it
+	window    int
+	grown     time.Time // when the window was last looked at
+	grownAt   uint64    // delivered then
+	budget    *Budget
+	fin       bool // the peer's FIN came
+	finTaken  bool // and was delivered
+}
+
+// Open sets the window with which receiving begins.
+func (i *In) Open(window int) {
+	i.window = window
+	i.limit = max(i.limit, i.delivered+uint64(window))
+}
+
+// Check says whether a DATA frame of n bytes is within the rules.
+func (i *In) Check(n int) error {
+	if i.fin {
+		return ErrFin
+	}
+	if i.received+uint64(n) > i.limit {
+		return fmt.Errorf("%d bytes at %d, limit %d: %w", n, i.received, i.limit, ErrLimit)
+	}
+	return nil
+}
+
+// Begin gives room for up to n bytes of a frame that Check let pass, maybe
+// less than n; Commit ends it. In between the owner's lock need not be held.
+func (i *In) Begin(n int) (*Chunk, []byte) {
+	space := i.q.room(n)
+	if space == nil {
+		i.q.push(NewChunk(n))
+		space = i.q.tail.Space()
+	}
+	i.q.tail.pin()
+	return i.q.tail, space[:min(n, len(space))]
+}
+
+// Commit says that n bytes were put into the room of Begin.
+func (i *In) Commit(c *Chunk, n int) {
+	if !c.dropped {
+		c.Grow(n)
+		i.q.n += n
+		i.received += uint64(n)
+	}
+	c.unpin()
+	i.q.trim()
+}
+
+// Fin takes the peer's FIN.
+func (i *In) Fin() error {
+	if i.fin {
+		return ErrFin
+	}
+	i.fin = true
+	return nil
+}
+
+// Len is how many bytes wait for the local socket.
+func (i *In) Len() int { return i.q.n }
+
+// Ended says that all payload was delivered and FIN came.
+func (i *In) Ended() bool { return i.fin && i.q.n == 0 }
+
+// FinSeen says that the peer's FIN came.
+func (i *In) FinSeen() bool { return i.fin }
+
+// Next gives the next bytes to deliver, nil where there are none; Take ends it.
+// In between the owner's lock need not be held.
+func (i *In) Next() (*Chunk, []byte) {
+	for c := i.q.head; c != nil; c = c.next {
+		if c.r < c.w {
+			c.pin()
+			return c, c.buf[c.r:c.w]
+		}
+	}
+	return nil, nil
+}
+
+// Take says that n of the bytes of Next were delivered.
+func (i *In) Take(c *Chunk, n int) {
+	if !c.dropped {
+		c.r += n
+		i.q.n -= n
+		i.delivered += uint64(n)
+	}
+	c.unpin()
+	i.q.trim()
+}
+
+// Read delivers into p.
+func (i *In) Read(p []byte) (n int) {
+	for n < len(p) {
+		c, b := i.Next()
+		if c == nil {
+			break
+		}
+		k := copy(p[n:], b)
+		i.Take(c, k)
+		n += k
+	}
+	return n
+}
+
+// TakeFin says that the end was delivered.
+func (i *In) TakeFin() { i.finTaken = true }
+
+// Pending says that there is something to acknowledge, Due that it should not
+// wait: a quarter of the window, or the end.
+func (i *In) Pending() bool { return i.position() != i.told }
+
+// Due is explained at Pending.
+func (i *In) Due() bool {
+	return i.position()-i.told >= uint64(i.window/4) || i.finTaken && i.Pending()
+}
+
+func (i *In) position() uint64 {
+	if i.finTaken {
+		return i.delivered + 1
+	}
+	return i.delivered
+}
+
+// Ack gives the acknowledgement to send and takes it as told. The window
+// doubles where half of it was delivered within four round trips: then it is
+// the window that holds the peer back, not the local socket. rtt 0 is unknown.
+func (i *In) Ack(now time.Time, rtt time.Duration) Acking {
+	if half := uint64(i.window / 2); i.delivered-i.grownAt >= half {
+		quick := rtt > 0 && !i.grown.IsZero() && now.Sub(i.grown) < 4*rtt
+		if quick && i.window < MaxWindow && i.budget.Reserve(i.window) {
+			i.window *= 2
+		}
+		i.grown, i.grownAt = now, i.delivered
+	}
+	i.told = i.position()
+	i.limit = max(i.limit, i.delivered+uint64(i.window))
+	return Acking{Delivered: i.told, Limit: i.limit}
+}
+
+// Done says that the end was delivered and acknowledged.
+func (i *In) Done() bool { return i.finTaken && i.told == i.delivered+1 }
+
+// Total is how many payload bytes came.
+func (i *In) Total() uint64 { return i.received }
+
+// Window is the present window.
+func (i *In) Window() int { return i.window }
+
+// Drop frees everything: the stream is over.
+func (i *In) Drop() {
+	i.q.clear()
+	if i.window > InitialWindow {
+		i.budget.Release(i.window - InitialWindow)
+		i.window = InitialWindow
+	}
+}

@@ -1,0 +1,196 @@
+package envelope
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Windows.
+const (
+	// EarlyWindow is what a client may send before the Verdict.
+	EarlyWindow = 16 << 10
+	// InitialWindow is what each side may send once the Verdict is ok.
+	InitialWindow = 64 << 10
+	// MaxWindow is the most a window grows to.
+	MaxWindow = 16 << 20
+	// keepWhole is the payload from which a chunk is kept as it is for sending
+	// it again; less is copied together.
+	keepWhole = 16 << 10
+)
+
+// Breaches of the sequence's rules.
+var (
+	ErrAck    = errors.New("acknowledgement of what was not sent")
+	ErrLimit  = errors.New("data beyond the limit")
+	ErrFin    = errors.New("data after the end")
+	ErrEpoch  = errors.New("epoch is not larger than the last")
+	ErrOffset = errors.New("offset out of what can be sent again")
+	ErrID     = errors.New("attachment names another stream")
+)
+
+// Out is the sending half of a stream.
+type Out struct {
+	q      queue  // payload [acked, end), to be sent again
+	acked  uint64 // positions that the peer's local socket accepted
+	pos    uint64 // next payload position to go to the carrier
+	end    uint64 // end of the payload taken in
+	limit  uint64 // the peer's
+	budget *Budget
+	extra  int // what may be kept beyond InitialWindow, out of budget
+	fin    bool
+	finOut bool // FIN went to the carrier
+	finAck bool
+}
+
+// Open sets the limit with which sending begins.
+func (o *Out) Open(limit uint64) { o.limit = max(o.limit, limit) }
+
+// Room is how many bytes may be taken in now. It is bounded by the peer's limit
+// and by what may be kept for sending again.
+func (o *Out) Room() int {
+	if o.fin {
+		return 0
+	}
+	kept := int(o.end - min(o.acked, o.end))
+	wanted := int(min(o.limit-o.end, MaxPayload))
+	for o.extra < MaxWindow-InitialWindow && InitialWindow+o.extra-kept < wanted {
+		more := min(InitialWindow+o.extra, MaxWindow-InitialWindow-o.extra)
+		if !o.budget.Reserve(more) {
+			break
+		}
+		o.extra += more
+	}
+	return max(0, min(int(o.limit-o.end), InitialWindow+o.extra-kept))
+}
+
+// Fresh says whether everything taken in went to the carrier: only then Put
+// may be used.
+func (o *Out) Fresh() bool { return o.pos == o.end }
+
+// Put takes the payload of a fresh chunk into the sequence and gives the frame
+// to write, with an acknowledgement in front where ack is not nil. The frame is
+// valid until Sent. The payload must fit Room.
+func (o *Out) Put(c *Chunk, ack *Acking) (frame []byte) {
+	p := c.Payload()
+	if len(p) >= keepWhole {
+		o.q.push(c)
+		o.q.n += len(p)
+		c.pin()
+	} else {
+		o.keep(p)
+	}
+	o.end += uint64(len(p))
+	o.pos = o.end
+	return c.frame(ack)
+}
+
+// keep copies small payload together.
+func (o *Out) keep(p []byte) {
+	for len(p) > 0 {
+		space := o.q.room(len(p))
+		if space == nil {
+			o.q.push(NewChunk(len(p)))
+			space = o.q.room(len(p))
+		}
+		n := copy(space, p)
+		o.q.tail.Grow(n)
+		o.q.n += n
+		p = p[n:]
+	}
+}
+
+// Sent says that the frame of Put was written (or will never be), and frees
+// the chunk where it is not kept.
+func (o *Out) Sent(c *Chunk) {
+	if c.pins == 0 { // copied
+		c.Free()
+		return
+	}
+	c.unpin()
+	o.q.trim()
+}
+
+// CloseWrite puts FIN at the end of the sequence.
+func (o *Out) CloseWrite() { o.fin = true }
+
+// Closed says that CloseWrite was called.
+func (o *Out) Closed() bool { return o.fin }
+
+// FinDue says that FIN is the next thing to send.
+func (o *Out) FinDue() bool { return o.fin && !o.finOut && o.pos == o.end }
+
+// FinSent says that FIN went to the carrier.
+func (o *Out) FinSent() { o.finOut = true }
+
+// Ack takes the peer's acknowledgement. Older ones than the last are ignored.
+func (o *Out) Ack(a Acking) error {
+	top := o.end
+	if o.finOut {
+		top++
+	}
+	if a.Delivered > top {
+		return fmt.Errorf("ack of %d, sent %d: %w", a.Delivered, top, ErrAck)
+	}
+	if a.Limit > a.Delivered && a.Limit-a.Delivered > MaxWindow {
+		return fmt.Errorf("ack with a window of %d: %w", a.Limit-a.Delivered, ErrLimit)
+	}
+	if a.Delivered > o.acked {
+		n := min(a.Delivered, o.end) - min(o.acked, o.end)
+		o.q.discard(int(n))
+		o.acked = a.Delivered
+		o.pos = max(o.pos, min(o.acked, o.end))
+		o.finAck = a.Delivered > o.end
+	}
+	o.limit = max(o.limit, a.Limit)
+	if o.acked >= o.end {
+		o.release()
+	}
+	return nil
+}
+
+// Done says that the peer acknowledged FIN, and with it everything.
+func (o *Out) Done() bool { return o.finAck }
+
+// Total is how many payload bytes were taken in.
+func (o *Out) Total() uint64 { return o.end }
+
+// Kept is how many bytes are kept for sending again.
+func (o *Out) Kept() int { return o.q.n }
+
+// Rewind goes back to what the peer received, on a new carrier.
+func (o *Out) Rewind(received uint64, finSeen bool) error {
+	if received < min(o.acked, o.end) || received > o.end || finSeen && (!o.fin || received != o.end) {
+		return fmt.Errorf("attach at %d, can send %d to %d: %w", received, o.acked, o.end, ErrOffset)
+	}
+	o.pos = received
+	o.finOut = finSeen
+	return nil
+}
+
+// Again copies payload that must be sent again into p, and says how much.
+func (o *Out) Again(p []byte) int {
+	skip := int(o.pos - min(o.acked, o.end))
+	total := 0
+	for c := o.q.head; c != nil && total < len(p); c = c.next {
+		have := c.Payload()
+		if skip >= len(have) {
+			skip -= len(have)
+			continue
+		}
+		total += copy(p[total:], have[skip:])
+		skip = 0
+	}
+	o.pos += uint64(total)
+	return total
+}
+
+// Drop frees everything: the stream is over.
+func (o *Out) Drop() {
+	o.q.clear()
+	o.release()
+}
+
+func (o *Out) release() {
+	o.budget.Release(o.extra)
+	o.extra = 0
+}

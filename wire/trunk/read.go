@@ -1,0 +1,174 @@
+package trunk
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+)
+
+// Read gives payload of the other end; io.EOF is its FIN and nothing else.
+func (s *Stream) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.waitDataLocked(); err != nil {
+		return 0, err
+	}
+	n := s.state.In.Read(p)
+	if s.ackLocked() {
+		s.trunk.urge(s)
+	}
+	return n, nil
+}
+
+// WriteTo gives w everything that the other end sends until its FIN. What w
+// has accepted counts as delivered. It is not to be used together with Read.
+func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
+	for {
+		s.mu.Lock()
+		if err := s.waitDataLocked(); err != nil {
+			s.mu.Unlock()
+			if err == io.EOF {
+				return total, nil
+			}
+			return total, err
+		}
+		chunk, b := s.state.In.Next()
+		s.mu.Unlock()
+		n, err := w.Write(b)
+		total += int64(n)
+		if s.took(chunk, n) {
+			s.flush()
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// took counts bytes as delivered and says whether to acknowledge now.
+func (s *Stream) took(chunk *envelope.Chunk, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.In.Take(chunk, n)
+	return !s.over && s.ackLocked()
+}
+
+// waitDataLocked waits for payload. The end of it is io.EOF, which it takes.
+func (s *Stream) waitDataLocked() error {
+	for {
+		if s.readBy.expired {
+			return os.ErrDeadlineExceeded
+		}
+		if err := s.endedErrLocked(io.EOF); err != nil {
+			return err
+		}
+		if s.verdict == admitted && s.state.In.Len() > 0 {
+			return nil
+		}
+		if s.verdict == admitted && s.state.In.Ended() {
+			s.takeFinLocked()
+			return io.EOF
+		}
+		s.rcond.Wait()
+	}
+}
+
+// takeFinLocked counts the end as delivered, and acknowledges it.
+func (s *Stream) takeFinLocked() {
+	s.state.In.TakeFin()
+	if s.state.In.Pending() {
+		s.control |= writeAck
+		s.trunk.urge(s)
+	}
+}
+
+// ackLocked decides what becomes of delivered bytes: true, acknowledge now; else
+// with the next frame, or soon.
+func (s *Stream) ackLocked() bool {
+	if s.state.In.Due() {
+		s.control |= writeAck
+		return true
+	}
+	if s.state.In.Pending() {
+		s.trunk.ackSoon(s)
+	}
+	return false
+}
+
+// urge has the control goroutine write what is in s.control. It does not wait.
+func (t *Trunk) urge(s *Stream) {
+	t.mu.Lock()
+	if !s.urged {
+		s.urged = true
+		t.urgent = append(t.urgent, s)
+	}
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ackSoon has a small acknowledgement written within ackDelay, unless payload
+// takes it along before.
+func (t *Trunk) ackSoon(s *Stream) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.ackQueued || t.ctx.Err() != nil {
+		return
+	}
+	s.ackQueued = true
+	t.acks = append(t.acks, s)
+	if len(t.acks) > 1 {
+		return
+	}
+	if t.ackTimer == nil {
+		t.ackTimer = time.AfterFunc(ackDelay, t.ackNow)
+		return
+	}
+	t.ackTimer.Reset(ackDelay)
+}
+
+func (t *Trunk) ackNow() {
+	t.mu.Lock()
+	late := t.acks
+	t.acks = nil
+	for _, s := range late {
+		s.ackQueued = false
+	}
+	t.mu.Unlock()
+	for _, s := range late {
+		s.mu.Lock()
+		if !s.over && s.state.In.Pending() {
+			s.control |= writeAck
+			t.urge(s)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// writeControl is the goroutine that writes what nobody else may wait for.
+func (t *Trunk) writeControl() {
+	for {
+		select {
+		case <-t.wake:
+		case <-t.ctx.Done():
+			return
+		}
+		t.mu.Lock()
+		list := t.urgent
+		t.urgent = nil
+		for _, s := range list {
+			s.urged = false
+		}
+		t.mu.Unlock()
+		for range list {
+			t.framer.expect()
+		}
+		for _, s := range list {
+			s.flushAs(true)
+		}
+	}
+}

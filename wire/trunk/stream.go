@@ -1,0 +1,391 @@
+package trunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/yamux"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/id"
+	"github.com/sallyport/sallyport/wire/reason"
+)
+
+// Stream is one forwarded TCP connection, end to end, on a trunk. It is a
+// net.Conn with half-close, reset and, once, a Verdict.
+//
+// A Read gives io.EOF only for the peer's FIN. After a reset, a refusal or the
+// loss of the trunk, reads and writes return the error of Err.
+type Stream struct {
+	trunk *Trunk
+
+	mu      sync.Mutex
+	rcond   sync.Cond // something to read, or the end
+	wcond   sync.Cond // room to write, the carrier is free, the Verdict, or the end
+	state   envelope.State
+	carrier *yamux.Stream // nil until it is opened (client)
+	writing bool          // somebody writes to the carrier; release gives it on
+	control control       // what is to be written as soon as the carrier is free
+	words   envelope.Words
+	verdict verdict
+	refusal error // where the verdict is refused
+	closed  bool  // Close was called
+	over    bool
+	err     error // after over
+	done    chan struct{}
+	readBy  deadline
+	writeBy deadline
+	bulk    bool // the last read of the local socket was large
+
+	wlock   sync.Mutex // one Write or ReadFrom at a time; before mu
+	scratch [32]byte   // control frames; belongs to who writes to the carrier
+	in      carrierReader
+
+	lastBulk atomic.Int64 // when bulk came last, as framer.lastRead
+
+	// guarded by trunk.mu
+	listed    bool // in trunk.grown
+	urged     bool // in trunk.urgent
+	ackQueued bool // in trunk.acks
+}
+
+// control is a set of frames to be written.
+type control uint8
+
+const (
+	writeVerdict control = 1 << iota
+	writeAck
+	writeFin
+	writeRst
+	closeCarrier
+)
+
+// verdict is what is known of the host's word.
+type verdict uint8
+
+const (
+	undecided verdict = iota
+	admitted
+	refused
+)
+
+// Errors of reading and writing a stream.
+var (
+	// ErrWriteClosed: CloseWrite was called before.
+	ErrWriteClosed = fmt.Errorf("write after the end of this direction: %w", syscall.EPIPE)
+	// ErrUndecided: a stream that has no Verdict.
+	ErrUndecided = errors.New("stream has ended before its verdict")
+)
+
+func newStream(t *Trunk, o envelope.Opening) *Stream {
+	s := &Stream{trunk: t, done: make(chan struct{})}
+	s.rcond.L, s.wcond.L = &s.mu, &s.mu
+	s.state.Init(o, t.windows, processReplay)
+	if t.client {
+		s.writing = true // until the carrier is opened
+		s.state.Out.Open(envelope.EarlyWindow)
+		s.state.In.Open(envelope.InitialWindow)
+	} else {
+		s.state.In.Open(envelope.EarlyWindow)
+	}
+	return s
+}
+
+// ID is the stream's id.
+func (s *Stream) ID() id.Stream { return s.state.ID }
+
+// Trace is the stream's trace id.
+func (s *Stream) Trace() id.Trace { return s.state.Trace }
+
+// Done is closed when both directions are over.
+func (s *Stream) Done() <-chan struct{} { return s.done }
+
+// Err is nil while the stream lives and after an orderly end, else why it ended.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Counters are the payload bytes that this end took in to send, and those that
+// came from the other end.
+func (s *Stream) Counters() (sent, received uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Out.Total(), s.state.In.Total()
+}
+
+// LocalAddr is that of the connection under the trunk.
+func (s *Stream) LocalAddr() net.Addr { return s.trunk.local }
+
+// RemoteAddr is that of the connection under the trunk.
+func (s *Stream) RemoteAddr() net.Addr { return s.trunk.remote }
+
+// Verdict waits for the host's word (client). It returns nil when the stream was
+// admitted, the *reason.Reason when it was refused or denied, another error
+// when the stream ended before, or the cause of ctx, which ends nothing.
+func (s *Stream) Verdict(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wcond.Broadcast()
+	})
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case s.verdict == admitted:
+			return nil
+		case s.verdict == refused:
+			return s.refusal
+		case s.over && s.err != nil:
+			return s.err
+		case s.over:
+			return ErrUndecided
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		s.wcond.Wait()
+	}
+}
+
+// Deny ends a stream (client) of which the link said denied first.
+func (s *Stream) Deny(r *reason.Reason) { s.Reset(r) }
+
+// Admit says ok to the client (host). Only now can be read what the client sent
+// before.
+func (s *Stream) Admit() error {
+	s.mu.Lock()
+	if s.over {
+		err := s.err
+		s.mu.Unlock()
+		return errors.Join(ErrUndecided, err)
+	}
+	if s.verdict == undecided && !s.trunk.client {
+		s.verdict = admitted
+		s.trunk.decided(false)
+		s.state.Out.Open(envelope.InitialWindow)
+		s.state.In.Open(envelope.InitialWindow)
+		s.words = envelope.Words{Code: string(reason.OK)}
+		s.control |= writeVerdict
+		s.rcond.Broadcast()
+		s.wcond.Broadcast()
+	}
+	s.mu.Unlock()
+	s.flush()
+	return nil
+}
+
+// Refuse says no to the client (host) and ends the stream.
+func (s *Stream) Refuse(r *reason.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.verdict != undecided || s.trunk.client {
+		s.resetLocked(r)
+		return
+	}
+	s.words = wordsOf(r)
+	s.finishLocked(r, writeVerdict)
+}
+
+// Reset ends both directions at once, at both ends. Err is then r (nil: reset).
+func (s *Stream) Reset(r *reason.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resetLocked(r)
+}
+
+func (s *Stream) resetLocked(r *reason.Reason) {
+	if s.over {
+		return
+	}
+	if r == nil {
+		r = &reason.Reason{Code: reason.Reset}
+	}
+	s.words = wordsOf(r)
+	s.finishLocked(r, writeRst)
+}
+
+// CloseWrite sends FIN: the other end reads io.EOF once it has read all.
+func (s *Stream) CloseWrite() error {
+	s.mu.Lock()
+	if s.over || s.closed {
+		err := s.err
+		s.mu.Unlock()
+		return err
+	}
+	if !s.state.Out.Closed() {
+		s.state.Out.CloseWrite()
+		s.control |= writeFin
+		s.wcond.Broadcast()
+	}
+	s.mu.Unlock()
+	s.flush()
+	return nil
+}
+
+// Close ends both directions as close does for TCP: what was written arrives,
+// what the other end sends is not wanted any more. Unread data, or data that
+// still comes, resets the stream; so does Close before the Verdict.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.closed {
+		return nil
+	}
+	if s.verdict == undecided || s.state.In.Len() > 0 {
+		s.resetLocked(&reason.Reason{Code: reason.Closed})
+		s.closed = true
+		return nil
+	}
+	s.closed = true
+	s.state.Out.CloseWrite()
+	s.control |= writeFin
+	if s.state.In.Ended() {
+		s.takeFinLocked()
+	}
+	s.rcond.Broadcast()
+	s.wcond.Broadcast()
+	s.trunk.urge(s)
+	return nil
+}
+
+// finishLocked ends the stream: everything it holds is freed now, and what is
+// in last is written, then the carrier is closed.
+func (s *Stream) finishLocked(err error, last control) {
+	if s.over {
+		return
+	}
+	s.over, s.err = true, err
+	t := s.trunk
+	if s.verdict == undecided {
+		s.verdict = refused
+		s.refusal = err
+		if err == nil {
+			s.refusal = ErrUndecided
+		}
+		if t.client {
+			<-t.opening
+		} else {
+			t.decided(true)
+			last |= closeCarrier
+		}
+	}
+	s.state.Drop()
+	s.control = s.control&writeVerdict | last | closeCarrier
+	s.readBy.stop()
+	s.writeBy.stop()
+	if s.carrier != nil {
+		// The other end has to close its half, too.
+		s.carrier.SetReadDeadline(time.Now().Add(WriteTimeout))
+	}
+	s.rcond.Broadcast()
+	s.wcond.Broadcast()
+	close(s.done)
+	t.leave()
+	t.urge(s)
+}
+
+// wordsOf puts a reason into the form of a frame.
+func wordsOf(r *reason.Reason) envelope.Words {
+	if r == nil {
+		return envelope.Words{Code: string(reason.Reset)}
+	}
+	w := envelope.Words{Code: string(r.Code), Text: r.Text, Hint: r.Hint}
+	if w.Code == "" {
+		w.Code = string(reason.Reset)
+	}
+	return w
+}
+
+func reasonOf(w envelope.Words) *reason.Reason {
+	return &reason.Reason{Code: reason.Code(w.Code), Text: w.Text, Hint: w.Hint}
+}
+
+// SetDeadline sets both deadlines.
+func (s *Stream) SetDeadline(t time.Time) error {
+	s.SetReadDeadline(t)
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline bounds Read and WriteTo; the zero time means never.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.readBy, &s.rcond, t) }
+
+// SetWriteDeadline bounds Write and ReadFrom; the zero time means never.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, &s.wcond, t) }
+
+func (s *Stream) setDeadline(d *deadline, cond *sync.Cond, t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.closed {
+		return net.ErrClosed
+	}
+	d.set(&s.mu, cond, t)
+	return nil
+}
+
+// deadline is a point in time after which waiting ends. Guarded by Stream.mu.
+type deadline struct {
+	timer   *time.Timer
+	round   int // tells a timer that was replaced
+	expired bool
+}
+
+func (d *deadline) set(mu *sync.Mutex, cond *sync.Cond, t time.Time) {
+	d.stop()
+	d.expired = false
+	if t.IsZero() {
+		return
+	}
+	wait := time.Until(t)
+	if wait <= 0 {
+		d.expired = true
+		cond.Broadcast()
+		return
+	}
+	round := d.round
+	d.timer = time.AfterFunc(wait, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if d.round == round {
+			d.expired = true
+			cond.Broadcast()
+		}
+	})
+}
+
+func (d *deadline) stop() {
+	d.round++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+}
+
+// endedErr is what reads and writes return once the stream is over or closed;
+// nil while it is neither.
+func (s *Stream) endedErrLocked(orderly error) error {
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case s.over && s.err != nil:
+		return s.err
+	case s.over:
+		return orderly
+	}
+	return nil
+}
+
+var (
+	_ net.Conn      = (*Stream)(nil)
+	_ io.ReaderFrom = (*Stream)(nil)
+	_ io.WriterTo   = (*Stream)(nil)
+)
