@@ -1,0 +1,204 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/pipe"
+	"github.com/sallyport/sallyport/internal/sockopt"
+	"github.com/sallyport/sallyport/wire"
+)
+
+const (
+	// refusalsEvery bounds how often refused connections are logged: another
+	// user's port scan must not fill the log.
+	refusalsEvery = time.Second
+	// acceptRetry is how long to wait where accepting fails for want of
+	// descriptors or memory.
+	acceptRetry = 100 * time.Millisecond
+)
+
+// serve accepts until ctx ends or a listener is lost, and returns when all is
+// closed.
+func (f *Forwarder) serve(ctx context.Context, b *bound) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, l := range b.listeners {
+		wg.Go(func() {
+			defer cancel()
+			f.accept(ctx, l, &wg)
+		})
+	}
+	<-ctx.Done()
+	b.close()
+	wg.Wait()
+}
+
+func (f *Forwarder) accept(ctx context.Context, l net.Listener, wg *sync.WaitGroup) {
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			wg.Go(func() { f.handle(ctx, conn) })
+		case ctx.Err() != nil:
+			return
+		case isPassing(err):
+			f.log.Warn("connection not accepted", "err", err)
+			wait(ctx, acceptRetry)
+		default:
+			f.log.Error("listener lost", "err", err)
+			return
+		}
+	}
+}
+
+// isPassing says whether accepting may succeed again.
+func isPassing(err error) bool {
+	for _, e := range errnosPassing {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// handle carries one connection. Until pipe.Join has it, every way out is a
+// reset.
+func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
+	sockopt.Local(conn)
+	if f.cfg.Owner != nil {
+		if err := f.cfg.Owner.Check(conn); err != nil {
+			abort(conn)
+			f.refused(conn, err)
+			return
+		}
+	}
+	f.update(func(s *Snapshot) { s.Connections++; s.TotalConns++ })
+	defer f.update(func(s *Snapshot) { s.Connections-- })
+	// What is sent first is not looked at. A guard that does (design section 7:
+	// an HTTP request line on a forward that is not declared http) stands here,
+	// and hands on a connection that gives the bytes again.
+	s, err := f.open(ctx)
+	if err != nil {
+		abort(conn)
+		if ctx.Err() == nil {
+			f.failed(err)
+		}
+		return
+	}
+	f.carry(ctx, conn, s)
+}
+
+// carry joins the two and keeps the figures.
+func (f *Forwarder) carry(ctx context.Context, conn net.Conn, s *wire.Stream) {
+	f.mu.Lock()
+	f.live[s] = struct{}{}
+	f.state.LastError = nil
+	f.mu.Unlock()
+	f.changed()
+	result := pipe.Join(ctx, conn, s)
+	sent, received := s.Counters()
+	f.mu.Lock()
+	delete(f.live, s)
+	f.state.BytesToOrigin += sent
+	f.state.BytesToLocal += received
+	f.mu.Unlock()
+	f.log.Debug("connection over", "stream", s.ID(), "trace", s.Trace(), "bytes_to_origin", sent, "bytes_to_local", received, "err", result.Err)
+	if told := toldOf(result.Err, s); told != nil && ctx.Err() == nil {
+		f.failed(told)
+	}
+}
+
+// toldOf is the reason by which the other side ended a stream, where a person
+// should hear of it: not a reset, which the two applications speak of alone.
+func toldOf(err error, s *wire.Stream) error {
+	if s.Err() != nil {
+		err = s.Err()
+	}
+	var r *wire.Reason
+	if !errors.As(err, &r) || r.Code == wire.CodeReset || r.Code == wire.CodeClosed {
+		return nil
+	}
+	return r
+}
+
+// open waits for a session and opens a stream. A session that turns out to have
+// ended is asked for once more.
+func (f *Forwarder) open(ctx context.Context) (*wire.Stream, error) {
+	for again := true; ; again = false {
+		if err := f.session(ctx); err != nil {
+			return nil, err
+		}
+		s, err := f.cfg.Opener.Open(ctx, f.cfg.Hostname)
+		var p *api.Problem
+		if again && errors.As(err, &p) && (p.Code == api.CodeLoginNeeded || p.Code == api.CodeSessionEnded) {
+			continue
+		}
+		return s, err
+	}
+}
+
+// session holds a connection until somebody is signed in.
+func (f *Forwarder) session(ctx context.Context) error {
+	full := false
+	f.update(func(s *Snapshot) {
+		if full = s.Waiting >= f.cfg.MaxWaiting; !full {
+			s.Waiting++
+		}
+	})
+	if full {
+		return &api.Problem{
+			Code: api.CodeLimit, Title: "Too many connections wait for a login", Hint: "Sign in: sallyport login",
+		}
+	}
+	defer f.update(func(s *Snapshot) { s.Waiting-- })
+	return f.cfg.Login.Wait(ctx)
+}
+
+// failed notes what a connection was told.
+func (f *Forwarder) failed(err error) {
+	p := f.problem(err)
+	f.log.Info("connection failed", "code", string(p.Code), "problem", p.Error())
+	f.update(func(s *Snapshot) { s.LastError = p })
+}
+
+func (f *Forwarder) problem(err error) *api.Problem {
+	var p *api.Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case f.cfg.Problem != nil:
+		return f.cfg.Problem(err)
+	}
+	return &api.Problem{Code: api.CodeInternal, Title: "The connection failed", Detail: err.Error()}
+}
+
+// refused counts a connection of somebody else.
+func (f *Forwarder) refused(conn net.Conn, err error) {
+	now := time.Now()
+	f.mu.Lock()
+	f.state.Refused++
+	silent := f.silent
+	tell := now.Sub(f.told) >= refusalsEvery
+	if tell {
+		f.told, f.silent = now, 0
+	} else {
+		f.silent++
+	}
+	f.mu.Unlock()
+	if tell {
+		f.log.Warn("connection of another user refused", "peer", conn.RemoteAddr().String(), "err", err, "more", silent)
+		f.changed()
+	}
+}
+
+// abort closes a connection with a reset.
+func abort(conn net.Conn) {
+	sockopt.Linger(conn, true)
+	conn.Close()
+}
