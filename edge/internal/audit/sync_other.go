@@ -1,0 +1,7 @@
+//go:build !windows
+
+package audit
+
+import "os"
+
+func syncHandle(d *os.File) error { return d.Sync() }
