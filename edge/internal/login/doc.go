@@ -9,14 +9,15 @@
 //
 // State of an attempt, moved only by the pure function next:
 //
-//	started -> opened <-> at-provider -> identified -> approved -> redeemed
-//	                 ^_____________________|
+//	started -> opened -> at-provider -> returned -> identified -> approved -> redeemed
+//	             ^___________|______________|____________|
 //	any of these but redeemed -> refused | expired | abandoned
 //
 // Started: nothing but looking is allowed. Opened: the first browser that POSTs
-// owns it. At-provider: state, nonce and PKCE verifier wait for the callback.
-// Identified: the provider named the person; the confirm page is due. Approved:
-// a code waits to be redeemed. Redeemed and the last three are final.
+// owns it; it may open again until the yes. At-provider: state, nonce and PKCE
+// verifier wait for the callback. Returned: the provider's code is being
+// exchanged. Identified: the provider named the person; the confirm page is due.
+// Approved: a code waits to be redeemed. Redeemed and the last three are final.
 //
 // Units and limits: see the constants; an attempt lives 10 minutes, a loopback
 // code 60 seconds, an approval code 120 seconds and 5 tries.
