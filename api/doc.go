@@ -9,7 +9,7 @@
 // Units and limits: times are RFC 3339 in UTC; a number that leaves the program
 // carries its unit in its name. A body is at most MaxBodyBytes.
 //
-// Source: docs/api.md and docs/openapi.json. The package imports the standard
+// Source: docs/api.md and openapi.json beside this file. The package imports the standard
 // library only, so that any program may depend on it.
 package api
 

@@ -188,6 +188,7 @@ func TestWatchEnds(t *testing.T) {
 	c, _ := open(t)
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	var last error
 	for _, err := range c.Watch(ctx) {
 		last = err
@@ -203,6 +204,7 @@ func TestHold(t *testing.T) {
 	t.Parallel()
 	c, d := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var states []api.ForwardState
 	for f, err := range c.HoldForward(ctx, api.ForwardInput{Hostname: "tcp.site.com", Listen: "localhost:9210"}) {
 		if err != nil {
