@@ -31,17 +31,18 @@ func small() Rules {
 // sound is a tree that breaks no rule.
 func sound() fstest.MapFS {
 	return planted(map[string]string{
-		"api/api.go":                     "// Package api is documented.\npackage api\n\n// X is too.\ntype X int\n\nconst (\n\tA X = iota\n\tB\n)\n",
-		"wire/wire.go":                   "// Package wire is documented.\npackage wire\n\nimport _ \"github.com/hashicorp/yamux\"\n",
-		"internal/sockopt/sockopt.go":    "// Package sockopt is documented.\npackage sockopt\n\nimport \"runtime\"\n\nvar Reported = runtime.GOOS\n",
-		"internal/sockopt/open_linux.go": "package sockopt\n\nimport \"runtime\"\n\nvar is = runtime.GOOS == \"linux\"\n",
-		"internal/pipe/pipe.go":          "// Package pipe is documented.\npackage pipe\n\nimport _ \"example.org/house/internal/sockopt\"\n",
-		"daemon/main.go":                 "// Program daemon is documented.\npackage main\n\nimport _ \"example.org/house/daemon/internal/link\"\n",
-		"daemon/internal/link/link.go":   "// Package link is documented.\npackage link\n\nimport (\n\t_ \"example.org/house/wire\"\n\t_ \"example.org/house/internal/pipe\"\n)\n",
-		"daemon/internal/store/store.go": "// Package store is documented.\npackage store\n",
-		"edge/internal/policy/policy.go": "// Package policy is documented.\npackage policy\n",
-		"nested/go.mod":                  "module nested\n",
-		"nested/bad.go":                  "package nested\n",
+		"api/api.go":                        "// Package api is documented.\npackage api\n\n// X is too.\ntype X int\n\nconst (\n\tA X = iota\n\tB\n)\n",
+		"wire/wire.go":                      "// Package wire is documented.\npackage wire\n\nimport _ \"github.com/hashicorp/yamux\"\n",
+		"internal/sockopt/sockopt.go":       "// Package sockopt is documented.\npackage sockopt\n\nimport \"runtime\"\n\nvar Reported = runtime.GOOS\n",
+		"internal/sockopt/open_linux.go":    "package sockopt\n\nimport \"runtime\"\n\nvar is = runtime.GOOS == \"linux\"\n",
+		"internal/pipe/pipe.go":             "// Package pipe is documented.\npackage pipe\n\nimport _ \"example.org/house/internal/sockopt\"\n",
+		"daemon/main.go":                    "// Program daemon is documented.\npackage main\n\nimport _ \"example.org/house/daemon/internal/link\"\n",
+		"daemon/internal/link/link.go":      "// Package link is documented.\npackage link\n\nimport (\n\t_ \"example.org/house/wire\"\n\t_ \"example.org/house/internal/pipe\"\n)\n",
+		"daemon/internal/store/store.go":    "// Package store is documented.\npackage store\n",
+		"edge/internal/policy/policy.go":    "// Package policy is documented.\npackage policy\n",
+		"daemon/internal/link/link_test.go": "package link\n\nfunc f() { synctest.Test(nil, func() { time.Sleep(1) }) }\n",
+		"nested/go.mod":                     "module nested\n",
+		"nested/bad.go":                     "package nested\n",
 	})
 }
 

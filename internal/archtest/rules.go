@@ -84,7 +84,13 @@ func layers() map[string]int {
 func neighbours() []Neighbour {
 	return []Neighbour{
 		{"api/client", "internal/ipc", "the client speaks over the socket or pipe that ipc opens"},
+		{"api/client", "internal/paths", "where a client looks for the daemon's socket"},
+		{"internal/ipc", "internal/paths", "the group of administrators has one name"},
+		{"internal/signin", "api/client", "a login is walked over the local API"},
+		{"internal/signin", "internal/browser", "a login opens the browser"},
 		{"internal/pipe", "internal/sockopt", "a pipe sets how its sockets end"},
+		{"edge/internal/login", "edge/internal/policy", "publisher rights are selectors; policy is pure and has no state"},
+		{"edge/internal/sessions", "edge/internal/policy", "a session gives its person as the Subject that is decided about"},
 	}
 }
 

@@ -111,12 +111,17 @@ func receiverExported(d *ast.FuncDecl) bool {
 	}
 }
 
-// calls looks for time.Sleep in tests and for decisions by runtime.GOOS.
+// calls looks for time.Sleep in tests and for decisions by runtime.GOOS. In a
+// bubble of synctest a sleep takes no time and is how time passes.
 func (c *checker) calls(p *folder) {
 	for _, f := range p.files {
 		sleepless := f.test || within(p.path, testRoom)
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.CallExpr:
+				if selects(n.Fun, "synctest", "Test") {
+					return false
+				}
 			case *ast.SelectorExpr:
 				if sleepless && selects(n, "time", "Sleep") {
 					c.report(RuleSleep, f.path, c.line(n.Pos()), "time.Sleep: wait for the event")

@@ -12,16 +12,15 @@ import (
 	"slices"
 	"sync"
 	"time"
-)
 
-// figures are the results of one measurement by name.
-type figures map[string]float64
+	"github.com/sallyport/sallyport/test/bench/table"
+)
 
 // message is what a ping-pong sends each way.
 const message = 64
 
 // bulk moves bytes on n connections at once, up (to the service) or down.
-func bulk(ctx context.Context, addr string, n int, up bool, d time.Duration) (figures, error) {
+func bulk(ctx context.Context, addr string, n int, up bool, d time.Duration) (table.Figures, error) {
 	one := download
 	if up {
 		one = upload
@@ -40,7 +39,7 @@ func bulk(ctx context.Context, addr string, n int, up bool, d time.Duration) (fi
 		sum += b
 	}
 	gb := float64(sum) / 1e9
-	return figures{"gb": gb, "rate": gb / took, "fair": float64(slices.Min(bytes)) * float64(n) / float64(sum)}, nil
+	return table.Figures{"gb": gb, "rate": gb / took, "fair": float64(slices.Min(bytes)) * float64(n) / float64(sum)}, nil
 }
 
 // all runs f n times at once and joins the errors.
@@ -119,7 +118,7 @@ func download(ctx context.Context, addr string, d time.Duration) (uint64, error)
 }
 
 // pingpong sends messages to and fro on n open connections at once.
-func pingpong(ctx context.Context, addr string, n int, d time.Duration) (figures, error) {
+func pingpong(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
 	conns, err := openEchoes(ctx, addr, n, d)
 	defer closeAll(conns)
 	if err != nil {
@@ -142,7 +141,7 @@ func pingpong(ctx context.Context, addr string, n int, d time.Duration) (figures
 	}
 	total := time.Since(began).Seconds()
 	every := slices.Concat(took...)
-	return figures{"count": float64(len(every)), "ops": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
+	return table.Figures{"count": float64(len(every)), "ops": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
 }
 
 // openEchoes opens n connections, each used once so that it is open to its end.
@@ -181,9 +180,9 @@ func exchange(c *net.TCPConn) error {
 }
 
 // pingpongBeside is one ping-pong while one bulk download uses the same path.
-func pingpongBeside(ctx context.Context, addr string, d time.Duration) (figures, error) {
+func pingpongBeside(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 	const lead = 300 * time.Millisecond // the download is at speed by then
-	var load, out figures
+	var load, out table.Figures
 	err := all(2, func(i int) (err error) {
 		if i == 0 {
 			load, err = bulk(ctx, addr, 1, false, d+2*lead)
@@ -204,7 +203,7 @@ func pingpongBeside(ctx context.Context, addr string, d time.Duration) (figures,
 
 // touch opens connections, n at a time: one byte each way, then close. At most
 // limit of them, so that a fast path does not use all ports up.
-func touch(ctx context.Context, addr string, n, limit int, d time.Duration) (figures, error) {
+func touch(ctx context.Context, addr string, n, limit int, d time.Duration) (table.Figures, error) {
 	took := make([][]time.Duration, n)
 	began := time.Now()
 	err := all(n, func(i int) error {
@@ -222,7 +221,7 @@ func touch(ctx context.Context, addr string, n, limit int, d time.Duration) (fig
 	}
 	total := time.Since(began).Seconds()
 	every := slices.Concat(took...)
-	return figures{"count": float64(len(every)), "rate": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
+	return table.Figures{"count": float64(len(every)), "rate": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
 }
 
 func touchOnce(ctx context.Context, addr string) error {

@@ -5,19 +5,21 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/sallyport/sallyport/test/bench/table"
 )
 
 // idleStreams opens n connections, lets them rest, and gives the resident
 // memory that each cost, in KiB, by role. It wants processes that have done
 // nothing else: what bulk once used would hide it.
-func (p path) idleStreams(ctx context.Context, n int) (figures, error) {
+func (p path) idleStreams(ctx context.Context, n int) (table.Figures, error) {
 	before := p.settle(ctx)
 	conns, err := openEchoes(ctx, p.addr, n, 2*time.Minute)
 	defer closeAll(conns)
 	if err != nil {
 		return nil, err
 	}
-	f := figures{}
+	f := table.Figures{}
 	for role, after := range p.settle(ctx) {
 		f[role] = (after - before[role]) / 1024 / float64(n)
 		f["all"] += f[role]
@@ -26,7 +28,7 @@ func (p path) idleStreams(ctx context.Context, n int) (figures, error) {
 }
 
 // settle waits until the memory of the processes rests, and gives it by role.
-func (p path) settle(ctx context.Context) figures {
+func (p path) settle(ctx context.Context) table.Figures {
 	const step, limit = 500 * time.Millisecond, 8 * time.Second
 	last := p.rss()
 	for end := time.Now().Add(limit); time.Now().Before(end); {
@@ -45,8 +47,8 @@ func (p path) settle(ctx context.Context) figures {
 	return last
 }
 
-func (p path) rss() figures {
-	f := figures{}
+func (p path) rss() table.Figures {
+	f := table.Figures{}
 	for _, proc := range p.procs {
 		f[proc.role] = proc.rss()
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/sallyport/sallyport/test/bench/table"
 )
 
 // path is one way to the service.
@@ -16,19 +18,11 @@ type path struct {
 	procs []process
 }
 
-// edgeRole and its kin name the processes of a path alike, so that the relay of
-// a reference stands beside our edge.
-const (
-	roleClient = "client"
-	roleEdge   = "edge"
-	roleHost   = "host"
-)
-
 // reference starts R (kind "r") or E ("e") in front of the service.
 func reference(ctx context.Context, ch *children, name, kind, identity, service string) (path, error) {
 	p := path{name: name}
 	next := service
-	for _, role := range []struct{ command, as string }{{"host", roleHost}, {"relay", roleEdge}, {"client", roleClient}} {
+	for _, role := range []struct{ command, as string }{{"host", table.RoleHost}, {"relay", table.RoleEdge}, {"client", table.RoleClient}} {
 		proc, addr, err := ch.start(ctx, role.command, "-kind", kind, "-identity", identity, "-next", next)
 		if err != nil {
 			return p, fmt.Errorf("reference %s: %w", name, err)
@@ -58,7 +52,7 @@ func references(ctx context.Context, ch *children, dir, service string) ([]path,
 
 // measure runs a workload on a path and adds what it cost its processes, and
 // how much of the machine was busy with something else.
-func (p path) measure(ctx context.Context, w workload, own []process) (figures, error) {
+func (p path) measure(ctx context.Context, w workload, own []process) (table.Figures, error) {
 	before := make([]time.Duration, len(p.procs))
 	for i, proc := range p.procs {
 		before[i] = proc.cpu()

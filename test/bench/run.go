@@ -11,6 +11,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sallyport/sallyport/test/harness"
+
+	"github.com/sallyport/sallyport/test/bench/table"
 )
 
 // options are those of `bench run`.
@@ -77,18 +81,17 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	res := results{}
+	b := &bench{options: o, results: table.Results{}, own: []process{{"self", os.Getpid()}, service}}
 	if !o.alone {
-		ours, stop, err := sallyport(ctx, addr, res, o)
+		our, stop, err := sallyport(ctx, addr, b.results, o)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		paths = append(paths, ours)
+		paths, b.edge = append(paths, our.path), our.edge
 	}
-	paths = append(paths, o.entries...)
-	b := &bench{options: o, paths: paths, results: res, own: []process{{"self", os.Getpid()}, service}}
-	for _, p := range paths {
+	b.paths = append(paths, o.entries...)
+	for _, p := range b.paths {
 		b.own = append(b.own, p.procs...)
 	}
 	if err := b.all(ctx); err != nil {
@@ -101,25 +104,17 @@ func run(ctx context.Context, args []string) error {
 type bench struct {
 	options
 	paths   []path
-	results results
+	results table.Results
 	own     []process
+	edge    *harness.Edge // ours; nil with references alone
 	order   []string
 }
 
 // all measures idle memory while the processes are fresh, then every workload,
 // path by path, the order rotated at each repetition.
 func (b *bench) all(ctx context.Context) error {
-	if b.wants("idle") {
-		for _, p := range b.paths {
-			if len(p.procs) == 0 {
-				continue
-			}
-			f, err := p.idleStreams(ctx, 1000)
-			if err != nil {
-				return fmt.Errorf("idle streams on %s: %w", p.name, err)
-			}
-			b.results.add("idle", p.name, f)
-		}
+	if err := b.memory(ctx); err != nil {
+		return err
 	}
 	for rep := range b.reps {
 		for i, w := range workloads() {
@@ -135,7 +130,7 @@ func (b *bench) all(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				b.results.add(w.name, p.name, f)
+				b.results.Add(w.name, p.name, f)
 			}
 			fmt.Fprintf(os.Stderr, "\r%d/%d %-8s", rep+1, b.reps, w.name)
 		}
@@ -144,8 +139,33 @@ func (b *bench) all(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) wants(name string) bool {
-	return len(b.only) == 0 || slices.Contains(b.only, name)
+// memory is measured once, streams before links: what a process has used and
+// given back would hide what it uses next, and links are the larger.
+func (b *bench) memory(ctx context.Context) error {
+	for _, p := range b.paths {
+		if len(p.procs) == 0 {
+			continue
+		}
+		if b.wants("idle") {
+			f, err := p.idleStreams(ctx, 1000)
+			if err != nil {
+				return fmt.Errorf("idle streams on %s: %w", p.name, err)
+			}
+			b.results.Add("idle", p.name, f)
+		}
+		if p.name == oursName && b.wants("links") {
+			f, err := p.idleLinks(ctx, b.edge, 200)
+			if err != nil {
+				return fmt.Errorf("idle links: %w", err)
+			}
+			b.results.Add("links", p.name, f)
+		}
+	}
+	return nil
+}
+
+func (o options) wants(name string) bool {
+	return len(o.only) == 0 || slices.Contains(o.only, name)
 }
 
 func (b *bench) print() error {
@@ -158,18 +178,18 @@ func (b *bench) print() error {
 	for _, w := range workloads() {
 		order = append(order, w.name)
 		for _, p := range names {
-			foreign = append(foreign, b.results.values(w.name, p, "foreign")...)
+			foreign = append(foreign, b.results.Values(w.name, p, "foreign")...)
 		}
 	}
 	fmt.Printf("\n%s, %d repetitions, medians [smallest-largest]\n", time.Now().UTC().Format(time.DateTime), b.reps)
-	printRaw(os.Stdout, b.results, order, names)
+	table.PrintRaw(os.Stdout, b.results, order, names)
 	missed := 0
 	for _, p := range names {
 		if p != "D" && p != "R" && p != "E" {
-			missed += printRows(os.Stdout, b.results, p)
+			missed += table.PrintRows(os.Stdout, b.results, p)
 		}
 	}
-	if m, ok := median(foreign); ok {
+	if m, ok := table.Median(foreign); ok {
 		fmt.Printf("\nprocessors busy with something else: %.2f at the median, %.2f at most\n", m, slices.Max(foreign))
 	}
 	fmt.Printf("rows that miss their first column: %d\n", missed)

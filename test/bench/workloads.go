@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/sallyport/sallyport/test/bench/table"
 )
 
 // workload is one kind of measurement. Its figures are kept per path, and as
@@ -13,13 +15,13 @@ import (
 type workload struct {
 	name string
 	d    time.Duration
-	run  func(ctx context.Context, addr string, d time.Duration) (figures, error)
+	run  func(ctx context.Context, addr string, d time.Duration) (table.Figures, error)
 }
 
 // workloads are those of goals that a loopback can show.
 func workloads() []workload {
-	bulkOf := func(n int, up bool) func(context.Context, string, time.Duration) (figures, error) {
-		return func(ctx context.Context, addr string, d time.Duration) (figures, error) {
+	bulkOf := func(n int, up bool) func(context.Context, string, time.Duration) (table.Figures, error) {
+		return func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return bulk(ctx, addr, n, up, d)
 		}
 	}
@@ -30,17 +32,17 @@ func workloads() []workload {
 		{"down8", 2 * time.Second, bulkOf(8, false)},
 		{"up64", 3 * time.Second, bulkOf(64, true)},
 		{"down64", 3 * time.Second, bulkOf(64, false)},
-		{"ping1", 1500 * time.Millisecond, func(ctx context.Context, addr string, d time.Duration) (figures, error) {
+		{"ping1", 1500 * time.Millisecond, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return pingpong(ctx, addr, 1, d)
 		}},
-		{"ping64", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (figures, error) {
+		{"ping64", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return pingpong(ctx, addr, 64, d)
 		}},
 		{"beside", 3 * time.Second, pingpongBeside},
-		{"conn1", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (figures, error) {
+		{"conn1", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return touch(ctx, addr, 1, 6000, d)
 		}},
-		{"conn32", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (figures, error) {
+		{"conn32", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return touch(ctx, addr, 32, 9600, d)
 		}},
 	}

@@ -1,6 +1,11 @@
 //go:build linux
 
-package main
+// Package table keeps the measurements of a benchmark and prints them: every
+// figure, and the goals as ratios to the references of the same run.
+//
+// Units: GB is 10^9 bytes, KiB is 2^10; times are in microseconds, processor
+// time in seconds per GB or microseconds per operation.
+package table
 
 import (
 	"fmt"
@@ -10,10 +15,14 @@ import (
 	"text/tabwriter"
 )
 
-// results are all measurements: workload, path, figure, repetitions.
-type results map[string]map[string]map[string][]float64
+// Figures are the results of one measurement by name.
+type Figures map[string]float64
 
-func (r results) add(workload, path string, f figures) {
+// Results are all measurements: workload, path, figure, repetitions.
+type Results map[string]map[string]map[string][]float64
+
+// Add keeps one measurement of a path.
+func (r Results) Add(workload, path string, f Figures) {
 	if r[workload] == nil {
 		r[workload] = map[string]map[string][]float64{}
 	}
@@ -25,9 +34,11 @@ func (r results) add(workload, path string, f figures) {
 	}
 }
 
-func (r results) values(workload, path, figure string) []float64 { return r[workload][path][figure] }
+// Values are the repetitions of one figure.
+func (r Results) Values(workload, path, figure string) []float64 { return r[workload][path][figure] }
 
-func median(v []float64) (m float64, ok bool) {
+// Median is that of the values, not ok without any.
+func Median(v []float64) (m float64, ok bool) {
 	if len(v) == 0 {
 		return 0, false
 	}
@@ -52,6 +63,14 @@ type row struct {
 	unit string
 }
 
+// The roles of a path's processes, alike in references and in ours: the relay of
+// a reference stands beside our edge.
+const (
+	RoleClient = "client"
+	RoleEdge   = "edge"
+	RoleHost   = "host"
+)
+
 // rows are the goals that one machine can show.
 var rows = []row{
 	{what: "bulk, 1 stream up, throughput", workload: "up1", figure: "rate", against: "R", first: 0.85, goal: 1.2, unit: "GB/s"},
@@ -73,27 +92,28 @@ var rows = []row{
 	{what: "new connection, p50", workload: "conn1", figure: "p50", against: "R", first: 0.5, goal: 0.3, less: true, unit: "us"},
 	{what: "slowest of 64 streams up / mean", workload: "up64", figure: "fair", first: 0.3, goal: 0.6},
 	{what: "slowest of 64 streams down / mean", workload: "down64", figure: "fair", first: 0.3, goal: 0.6},
-	{what: "memory of the edge per idle stream", workload: "idle", figure: roleEdge, first: 2, goal: 1, less: true, unit: "KiB"},
-	{what: "memory of the client daemon per idle stream", workload: "idle", figure: roleClient, first: 24, goal: 12, less: true, unit: "KiB"},
-	{what: "memory of the host daemon per idle stream", workload: "idle", figure: roleHost, first: 24, goal: 12, less: true, unit: "KiB"},
-	{what: "memory of the edge per idle link", workload: "links", figure: roleEdge, first: 100, goal: 60, less: true, unit: "KiB"},
+	{what: "memory of the edge per idle stream", workload: "idle", figure: RoleEdge, first: 2, goal: 1, less: true, unit: "KiB"},
+	{what: "memory of the client daemon per idle stream", workload: "idle", figure: RoleClient, first: 24, goal: 12, less: true, unit: "KiB"},
+	{what: "memory of the host daemon per idle stream", workload: "idle", figure: RoleHost, first: 24, goal: 12, less: true, unit: "KiB"},
+	{what: "memory of the edge per idle link", workload: "links", figure: RoleEdge, first: 100, goal: 60, less: true, unit: "KiB"},
 	{what: "idle daemon, resident memory", workload: "rest", figure: "rss", first: 40, goal: 25, less: true, unit: "MiB"},
 	{what: "idle daemon, CPU", workload: "rest", figure: "cpu%", first: 0.1, goal: 0.05, less: true, unit: "%"},
 	{what: "daemon binary, stripped", workload: "size", figure: "sallyportd", first: 25, goal: 20, less: true, unit: "MB"},
 }
 
-// printRows writes the goals for one path as ratios.
-func printRows(w io.Writer, r results, path string) (missed int) {
+// PrintRows writes the goals for one path as ratios, and counts those whose
+// first column is missed.
+func PrintRows(w io.Writer, r Results, path string) (missed int) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "\n%s\t%s\treference\tratio\tfirst\tgoal\t\n", path, "measured")
 	for _, g := range rows {
-		v, ok := median(r.values(g.workload, path, g.figure))
+		v, ok := Median(r.Values(g.workload, path, g.figure))
 		if !ok {
 			continue
 		}
 		ratio, ref := v, "-"
 		if g.against != "" {
-			b, ok := median(r.values(g.workload, g.against, g.figure))
+			b, ok := Median(r.Values(g.workload, g.against, g.figure))
 			if !ok || b == 0 {
 				continue
 			}
@@ -125,8 +145,8 @@ func (g row) mark(ratio float64) string {
 	return "missed"
 }
 
-// printRaw writes every figure of every path: median, smallest and largest.
-func printRaw(w io.Writer, r results, order, paths []string) {
+// PrintRaw writes every figure of every path: median, smallest and largest.
+func PrintRaw(w io.Writer, r Results, order, paths []string) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "\nmeasurement\t%s\n", strings.Join(paths, "\t"))
 	for _, name := range order {
@@ -142,8 +162,8 @@ func printRaw(w io.Writer, r results, order, paths []string) {
 		for _, f := range figs {
 			fmt.Fprintf(t, "%s %s", name, f)
 			for _, p := range paths {
-				v := r.values(name, p, f)
-				if m, ok := median(v); ok {
+				v := r.Values(name, p, f)
+				if m, ok := Median(v); ok {
 					fmt.Fprintf(t, "\t%s [%s-%s]", number(m), number(slices.Min(v)), number(slices.Max(v)))
 				} else {
 					fmt.Fprint(t, "\t-")
