@@ -26,23 +26,24 @@ import (
 type Stream struct {
 	trunk *Trunk
 
-	mu      sync.Mutex
-	rcond   sync.Cond // something to read, or the end
-	wcond   sync.Cond // room to write, the carrier is free, the Verdict, or the end
-	state   envelope.State
-	carrier *yamux.Stream // nil until it is opened (client)
-	writing bool          // somebody writes to the carrier; release gives it on
-	control control       // what is to be written as soon as the carrier is free
-	words   envelope.Words
-	verdict verdict
-	refusal error // where the verdict is refused
-	closed  bool  // Close was called
-	over    bool
-	err     error // after over
-	done    chan struct{}
-	readBy  deadline
-	writeBy deadline
-	bulk    bool // the last read of the local socket was large
+	mu         sync.Mutex
+	rcond      sync.Cond // something to read, or the end
+	wcond      sync.Cond // room to write, the carrier is free, the Verdict, or the end
+	state      envelope.State
+	carrier    *yamux.Stream // nil until it is opened (client)
+	writing    bool          // somebody writes to the carrier; release gives it on
+	control    control       // what is to be written as soon as the carrier is free
+	words      envelope.Words
+	verdict    verdict
+	refusal    error // where the verdict is refused
+	closed     bool  // Close was called
+	over       bool
+	err        error // after over
+	done       chan struct{}
+	afterwards func() // of AfterEnd
+	readBy     deadline
+	writeBy    deadline
+	bulk       bool // the last read of the local socket was large
 
 	wlock   sync.Mutex // one Write or ReadFrom at a time; before mu
 	scratch [32]byte   // control frames; belongs to who writes to the carrier
@@ -106,6 +107,18 @@ func (s *Stream) Trace() id.Trace { return s.state.Trace }
 
 // Done is closed when both directions are over.
 func (s *Stream) Done() <-chan struct{} { return s.done }
+
+// AfterEnd calls f in its own goroutine once the stream is over, also where it
+// is already. There is one such f; a further one takes its place.
+func (s *Stream) AfterEnd(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		go f()
+		return
+	}
+	s.afterwards = f
+}
 
 // Err is nil while the stream lives and after an orderly end, else why it ended.
 func (s *Stream) Err() error {
@@ -290,6 +303,9 @@ func (s *Stream) finishLocked(err error, last control) {
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
 	close(s.done)
+	if s.afterwards != nil {
+		go s.afterwards() // it may wait, and mu is held; ends by itself
+	}
 	t.leave()
 	t.urge(s)
 }

@@ -1,0 +1,18 @@
+package sockopt
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+func carrier(raw syscall.RawConn) {
+	raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, wire.NotSentLowAt)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RXT_CONNDROPTIME, int(wire.UserTimeout.Seconds()))
+	})
+}
+
+func avoidPacing(syscall.RawConn) {}
