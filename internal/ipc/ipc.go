@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/user"
 )
 
 // Errors of this package.
@@ -92,4 +93,12 @@ func CheckServer(c net.Conn) error {
 		return fmt.Errorf("%w (%s)", ErrUntrusted, who)
 	}
 	return nil
+}
+
+// UserName is the name of an OS user, the id where the system knows none.
+func UserName(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return uid
 }
