@@ -29,7 +29,7 @@ const (
 
 // The files of the private CA, in config.CADir.
 const (
-	CAFile    = "ca.crt"
+	CAFile    = "ca.pem"
 	caKeyFile = "ca.key"
 )
 

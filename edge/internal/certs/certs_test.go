@@ -139,7 +139,7 @@ func TestBrokenCA(t *testing.T) {
 		{"none", func(t *testing.T, c *config.Config) { os.RemoveAll(c.CADir()) }, "run sallyport-edge init"},
 		{"no key", func(t *testing.T, c *config.Config) { os.Remove(filepath.Join(c.CADir(), caKeyFile)) }, "ca.key: it does not exist"},
 		{"other key", func(t *testing.T, c *config.Config) { write(t, c.CADir(), caKeyFile, keyPEM(t, newKey(t))) }, "does not belong"},
-		{"damaged", func(t *testing.T, c *config.Config) { write(t, c.CADir(), CAFile, "x") }, "ca.crt: it is not PEM"},
+		{"damaged", func(t *testing.T, c *config.Config) { write(t, c.CADir(), CAFile, "x") }, "ca.pem: it is not PEM"},
 		{"expired", func(t *testing.T, c *config.Config) {
 			p := sign(t, nil, newKey(t), func(c *x509.Certificate) { authority(c); c.NotAfter = time.Now().Add(-time.Minute) })
 			write(t, c.CADir(), CAFile, certPEM(p))

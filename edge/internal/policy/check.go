@@ -17,8 +17,8 @@ const (
 	MaxContact   = 256 // characters
 )
 
-// Normalise gives a hostname's normal form: lower case, no trailing dot, an
-// international name in its ASCII form.
+// Normalise gives a hostname's normal form: lower case, IDNA as ASCII, no
+// trailing dot.
 func Normalise(hostname string) (string, error) { return names.Hostname(hostname) }
 
 // CheckSelector says what is wrong with one selector.

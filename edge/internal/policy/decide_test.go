@@ -49,8 +49,9 @@ func TestDecide(t *testing.T) {
 		{"broken selector denies all", rules("allow everyone;allow nonsense"), alice(), BrokenDeny},
 		{"broken action denies all", rules("allow everyone;permit everyone"), alice(), BrokenDeny},
 		{"rule without selectors denies all", []Rule{{Allow, []string{"everyone"}}, {Action: Deny}}, alice(), BrokenDeny},
-		{"unreadable address is not allowed", rules("allow domain:site.com"), with(func(s *Subject) { s.Email = "a@sité.com" }), DefaultDeny},
-		{"unreadable address is denied", rules("deny domain:site.com;allow everyone"), with(func(s *Subject) { s.Email = "a@sité.com" }), "deny domain:site.com (#1)"},
+		{"international domain", rules("allow domain:münchen.de"), with(func(s *Subject) { s.Email = "a@MÜNCHEN.de" }), "allow domain:xn--mnchen-3ya.de (#1)"},
+		{"unreadable address is not allowed", rules("allow domain:site.com"), with(func(s *Subject) { s.Email = "a@s ité.com" }), DefaultDeny},
+		{"unreadable address is denied", rules("deny domain:site.com;allow everyone"), with(func(s *Subject) { s.Email = "a@s ité.com" }), "deny domain:site.com (#1)"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

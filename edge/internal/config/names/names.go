@@ -13,6 +13,9 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -20,27 +23,47 @@ const (
 	maxSelector = 512
 )
 
-// Hostname gives the normal form: lower case, no trailing dot. An international
-// name is taken in its ASCII form (xn--...) only, which is what DNS holds and
-// cannot be confused with another. An address, a wildcard or a port is refused.
+// profile is what browsers do with a name before they look it up, with the
+// length limits of DNS.
+var profile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
+// Hostname gives the normal form: lower case, IDNA as ASCII, no trailing dot.
+// An address, a wildcard or a port is refused.
 func Hostname(s string) (string, error) {
 	trimmed := strings.TrimSuffix(s, ".")
 	switch {
 	case trimmed == "":
 		return "", errors.New("empty hostname")
-	case len(trimmed) > maxHostname:
+	case len(trimmed) > 4*maxHostname: // bounds the work below
 		return "", errors.New("hostname is too long")
 	case isAddress(trimmed):
 		return "", fmt.Errorf("%q is an address; give a hostname", s)
 	}
-	if !isASCII(trimmed) {
-		return "", fmt.Errorf("%q is not in ASCII; write the name in its xn-- form", s)
-	}
 	ascii := strings.ToLower(trimmed)
+	if !isASCII(trimmed) || strings.Contains(ascii, "xn--") {
+		var ok bool
+		if ascii, ok = toASCII(trimmed); !ok {
+			return "", fmt.Errorf("%q is not a hostname", s)
+		}
+	}
 	if !isName(ascii) {
 		return "", fmt.Errorf("%q is not a hostname: letters, digits and hyphens between dots", s)
 	}
 	return ascii, nil
+}
+
+// toASCII gives the form that DNS holds. It is false where that form would not
+// be read back as itself.
+func toASCII(s string) (string, bool) {
+	if !utf8.ValidString(s) {
+		return "", false
+	}
+	once, err := profile.ToASCII(s)
+	if err != nil {
+		return "", false
+	}
+	twice, err := profile.ToASCII(once)
+	return once, err == nil && once == twice
 }
 
 // Under says whether hostname lies strictly under zone; both in normal form.
@@ -65,6 +88,9 @@ func isASCII(s string) bool {
 // isName checks a name in lower case label by label. A last label of digits
 // only would be read as an address somewhere.
 func isName(s string) bool {
+	if len(s) > maxHostname {
+		return false
+	}
 	last := ""
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

@@ -11,8 +11,10 @@ func TestHostname(t *testing.T) {
 	cases := []struct{ in, want string }{
 		{"tcp.site.com", "tcp.site.com"},
 		{"TCP.Site.COM.", "tcp.site.com"},
-		{"münchen.de", ""},
+		{"münchen.de", "xn--mnchen-3ya.de"},
+		{"MÜNCHEN.de", "xn--mnchen-3ya.de"},
 		{"XN--MNCHEN-3ya.de", "xn--mnchen-3ya.de"},
+		{"xn--zzzzzzzzz.com", ""},
 		{"xn--mnchen-3ya.de", "xn--mnchen-3ya.de"},
 		{"localhost", "localhost"},
 		{"r3---sn.site.com", "r3---sn.site.com"},
@@ -69,7 +71,7 @@ func TestParseSelector(t *testing.T) {
 	cases := []struct{ in, want string }{
 		{"everyone", "everyone"},
 		{"email:Alice@Site.COM", "email:alice@site.com"},
-		{"email:a@münchen.de", ""},
+		{"email:a@münchen.de", "email:a@xn--mnchen-3ya.de"},
 		{"email:\u212Aate@site.com", "email:\u212Aate@site.com"}, // the Kelvin sign is no k
 		{"domain:Site.com", "domain:site.com"},
 		{"domain:@site.com", "domain:site.com"},
