@@ -169,6 +169,14 @@ func (t *Table) Void(trunk wire.TrunkID) (parked *peek.Conn) {
 	return e.parked
 }
 
+// Waiting says whether a label has not been seen yet.
+func (t *Table) Waiting(l wire.Label) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.labels[l]
+	return ok
+}
+
 // Len is how many tickets wait.
 func (t *Table) Len() int {
 	t.mu.Lock()

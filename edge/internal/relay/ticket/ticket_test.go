@@ -67,7 +67,7 @@ func TestJoin(t *testing.T) {
 		if _, ok := table.Join(tk.Trunk, Host, b); ok {
 			t.Error("joined a third time")
 		}
-		time.Sleep(2 * wire.TicketLife) // fake time: no expiry may come
+		<-time.After(2 * wire.TicketLife) // fake time: no expiry may come
 		if table.Len() != 0 {
 			t.Errorf("%d tickets left", table.Len())
 		}
@@ -77,21 +77,21 @@ func TestJoin(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var got []*peek.Conn
-		table := New(func(_ Ticket, parked *peek.Conn, _ Side) { got = append(got, parked) })
+		got := make(chan *peek.Conn, 2)
+		table := New(func(_ Ticket, parked *peek.Conn, _ Side) { got <- parked })
 		tk := issue(t, table, "s", "c")
 		table.Take(tk.Client)
 		parked := &peek.Conn{}
 		table.Join(tk.Trunk, Client, parked)
-		time.Sleep(wire.TicketLife - time.Millisecond)
+		<-time.After(wire.TicketLife - time.Millisecond)
 		synctest.Wait()
 		if len(got) != 0 {
 			t.Error("expired early")
 		}
-		time.Sleep(2 * time.Millisecond)
+		<-time.After(2 * time.Millisecond)
 		synctest.Wait()
-		if len(got) != 1 || got[0] != parked {
-			t.Errorf("expired with %v", got)
+		if len(got) != 1 || <-got != parked {
+			t.Error("not expired once with the connection that waited")
 		}
 		if _, _, ok := table.Take(tk.Host); ok {
 			t.Error("a label of an expired ticket was taken")
@@ -123,7 +123,7 @@ func TestLimits(t *testing.T) {
 				}
 				table.Void(first.Trunk)
 				issue(t, table, tt.session(tt.max), "c")
-				time.Sleep(2 * wire.TicketLife)
+				<-time.After(2 * wire.TicketLife)
 				synctest.Wait()
 				if len(table.sessions) != 0 || len(table.connectors) != 0 || len(table.labels) != 0 {
 					t.Error("counters or labels left behind")

@@ -1,0 +1,151 @@
+package relay
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+func TestNewerLinkTakesThePlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, _ := w.client("alice@site.com")
+	p.d.link(wire.Hello{Role: wire.RoleClient})
+	select {
+	case <-p.Done():
+	case <-time.After(wait):
+		t.Error("the older link still lives")
+	}
+	if c := w.relay.Links(); c.Clients != 1 {
+		t.Errorf("Links = %+v", c)
+	}
+}
+
+func TestLinkRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ended := func(t *testing.T, p *peerLink) {
+		t.Helper()
+		select {
+		case <-p.Done():
+		case <-time.After(wait):
+			t.Error("the link lives")
+		}
+	}
+	t.Run("a message before hello", func(t *testing.T) {
+		p := w.device().dial()
+		p.Send(&wire.AppsRequest{})
+		ended(t, p)
+	})
+	t.Run("two hellos", func(t *testing.T) {
+		p := w.device().link(wire.Hello{Role: wire.RoleClient})
+		p.Send(&wire.Hello{Versions: []int{1}, Role: wire.RoleClient})
+		ended(t, p)
+	})
+	t.Run("a message for daemons", func(t *testing.T) {
+		p := w.device().link(wire.Hello{Role: wire.RoleClient})
+		p.Send(&wire.Grant{})
+		ended(t, p)
+	})
+	t.Run("no common version", func(t *testing.T) {
+		p := w.device().dial()
+		if why := p.refusal(&wire.Hello{Versions: []int{99}, Role: wire.RoleClient}); why.Code != wire.CodeProtocol || why.Hint == "" {
+			t.Errorf("reason = %v", why)
+		}
+		ended(t, p)
+	})
+	t.Run("unknown role", func(t *testing.T) {
+		p := w.device().dial()
+		if why := p.refusal(&wire.Hello{Versions: []int{1}, Role: "king"}); why.Code != wire.CodeInvalid {
+			t.Errorf("reason = %v", why)
+		}
+	})
+	t.Run("a bad session token", func(t *testing.T) {
+		p := w.device().link(wire.Hello{Role: wire.RoleClient, SessionToken: "ses_x.y"})
+		if p.welcome.Session != nil || p.welcome.Ended == nil {
+			t.Errorf("welcome = %+v", p.welcome)
+		}
+	})
+	t.Run("a revoked host hears why", func(t *testing.T) {
+		host, c := w.host()
+		w.enrol.Revoke(t.Context(), c.ID, wire.Reason{Code: wire.CodeRevoked, Text: "gone"})
+		p := host.d.link(wire.Hello{Role: wire.RoleHost})
+		if p.welcome.Connector != nil || p.welcome.Ended == nil || p.welcome.Ended.Text != "gone" {
+			t.Errorf("welcome = %+v", p.welcome)
+		}
+	})
+	t.Run("a client registers", func(t *testing.T) {
+		p := w.device().link(wire.Hello{Role: wire.RoleClient})
+		if why := p.refusal(&wire.Register{}); why.Code != wire.CodeInvalid {
+			t.Errorf("reason = %v", why)
+		}
+	})
+	t.Run("a client asks to enrol", func(t *testing.T) {
+		p := w.device().link(wire.Hello{Role: wire.RoleClient})
+		if why := p.refusal(&wire.LoginStart{Purpose: wire.PurposeEnrol, Mode: wire.ModeCode}); why.Code != wire.CodeInvalid {
+			t.Errorf("reason = %v", why)
+		}
+	})
+}
+
+// A peer that stalls at any stage is dropped.
+func TestSlowPeersAreCulled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stages := map[string]func() net.Conn{
+		"says nothing": func() net.Conn { return w.tcp() },
+		"half a ClientHello": func() net.Conn {
+			c := w.tcp()
+			hello := record(t, wire.NewLabel())
+			c.Write(hello[:len(hello)/2])
+			return c
+		},
+		"a ClientHello of the web, no more": func() net.Conn {
+			c := &capture{}
+			tls.Client(c, &tls.Config{ServerName: "localhost"}).Handshake()
+			conn := w.tcp()
+			conn.Write(c.buf.Bytes())
+			return conn
+		},
+		"a link without a hello": func() net.Conn {
+			c := tls.Client(w.tcp(), wire.LinkClientConfig(w.device().cert, "localhost", w.roots))
+			if err := c.HandshakeContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		},
+	}
+	for name, stage := range stages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := stage()
+			c.SetDeadline(time.Now().Add(2 * wait))
+			if _, err := io.Copy(io.Discard, c); err != nil {
+				if ne, ok := err.(net.Error); ok && ne.Timeout() {
+					t.Error("still connected")
+				}
+			}
+		})
+	}
+}
+
+// A link that never gets a session or a connector ends.
+func TestLooseLinkEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(l *times) { l.loose = 50 * time.Millisecond })
+	p := w.device().link(wire.Hello{Role: wire.RoleClient})
+	select {
+	case <-p.Done():
+	case <-time.After(wait):
+		t.Error("the link lives")
+	}
+	bound, _ := w.client("alice@site.com")
+	call[*wire.Apps](bound, &wire.AppsRequest{Session: bound.welcome.Session.ID})
+	if c := w.relay.Links(); c.Waiting != 0 {
+		t.Errorf("Links = %+v", c)
+	}
+}

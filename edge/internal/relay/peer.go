@@ -1,0 +1,379 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/gate"
+	"github.com/sallyport/sallyport/edge/internal/relay/peek"
+	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/sessions"
+	"github.com/sallyport/sallyport/internal/sockopt"
+	"github.com/sallyport/sallyport/wire"
+)
+
+const (
+	// maxLoose bounds the links of one address that have neither session nor connector.
+	maxLoose = 1 << 10
+	// maxQueue bounds the messages of one link that wait for their turn.
+	maxQueue = 256
+	// maxOpens bounds the streams of one link that are decided at once, and
+	// maxOpenQueue those that wait for it.
+	maxOpens     = 64
+	maxOpenQueue = 4096
+)
+
+var (
+	errHello    = errors.New("no hello in time")
+	errProtocol = errors.New("peer broke a rule of the protocol")
+	errReplaced = errors.New("a newer link of the same key took its place")
+	errLoose    = errors.New("neither session nor connector for too long")
+	errRefused  = errors.New("link refused")
+)
+
+// peerState is where a link is:
+//
+//	new --hello--> greeting --welcome sent--> ready
+type peerState = int32
+
+const (
+	peerNew peerState = iota
+	peerGreeting
+	peerReady
+)
+
+// peer is one link of one device key.
+type peer struct {
+	relay   *Relay
+	link    *wire.Link
+	key     wire.KeyID
+	address netip.AddrPort
+	since   time.Time
+	slot    *gate.Slot
+	state   atomic.Int32 // a peerState
+	hello   *time.Timer  // ends a link without a hello
+	orders  lane         // all but opens, in order
+	opens   lane
+
+	// Set by hello before the state is ready, then constant.
+	role       wire.Role
+	bootID     string
+	deviceName string
+
+	tunnels []wire.TunnelInfo // of the last Register; kept on orders only
+
+	// Guarded by Relay.mu.
+	// host is this link instance in the registry, nil while it has no connector.
+	host  *registry.Host
+	loose *time.Timer // runs while it has neither session nor connector
+	gone  bool
+}
+
+// link carries one link until it ends.
+func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip.AddrPort, deadline time.Time) {
+	sockopt.Carrier(c.Conn)
+	c.SetDeadline(deadline)
+	tc := tls.Server(c, r.linkTLS)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		r.log.Debug("handshake of a link failed", "address", addr, "error", err)
+		r.refuse(c.Conn, s, causeTLS)
+		return
+	}
+	key, err := wire.PeerKeyID(tc.ConnectionState())
+	if err != nil {
+		r.refuse(c.Conn, s, causeTLS)
+		return
+	}
+	c.SetDeadline(time.Time{})
+	p := &peer{relay: r, link: wire.NewLink(tc), key: key, address: addr, since: time.Now(), slot: s}
+	p.orders = lane{limit: 1, max: maxQueue, wg: &r.wg}
+	p.opens = lane{limit: maxOpens, max: maxOpenQueue, wg: &r.wg}
+	p.hello = time.AfterFunc(time.Until(deadline), func() {
+		r.meter.Refused(causeHello)
+		p.link.CloseWith(errHello)
+	})
+	err = p.link.Run(ctx, func(req uint32, m wire.Message) { p.handle(ctx, req, m) })
+	p.hello.Stop()
+	s.Leave()
+	p.leave(err)
+}
+
+// Key is the device key.
+func (p *peer) Key() wire.KeyID { return p.key }
+
+// Role is what the link is for.
+func (p *peer) Role() wire.Role { return p.role }
+
+// BootID names the daemon's process.
+func (p *peer) BootID() string { return p.bootID }
+
+// Address is where the link comes from.
+func (p *peer) Address() string { return p.address.String() }
+
+// Err is nil while the link lives.
+func (p *peer) Err() error { return p.link.Err() }
+
+// Host is the link as an instance of a connector, nil where it is none.
+func (p *peer) Host() *registry.Host {
+	p.relay.mu.Lock()
+	defer p.relay.mu.Unlock()
+	return p.host
+}
+
+// leave undoes what the link stood for.
+func (p *peer) leave(err error) {
+	r := p.relay
+	r.mu.Lock()
+	p.gone = true
+	if r.peers[p.key] == p {
+		delete(r.peers, p.key)
+	}
+	p.tightenLocked()
+	host := p.host
+	r.mu.Unlock()
+	if host != nil {
+		r.trunks.HostGone(host)
+	}
+	if p.state.Load() == peerReady {
+		r.log.Info("link ended", "role", p.role, "key", p.key, "address", p.address, "error", err)
+	}
+}
+
+// handle takes one message on the link's reader: it must not wait.
+func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
+	if hello, ok := m.(*wire.Hello); ok {
+		if !p.state.CompareAndSwap(peerNew, peerGreeting) {
+			p.link.CloseWith(errProtocol)
+			return
+		}
+		p.orders.put(func() { p.greet(ctx, req, hello) })
+		return
+	}
+	if p.state.Load() != peerReady {
+		p.link.CloseWith(errProtocol) // everything waits for the welcome
+		return
+	}
+	switch m := m.(type) {
+	case *wire.OpenRequest:
+		p.open(ctx, req, m)
+	case *wire.StreamEnded:
+		p.relay.trunks.StreamEnded(p, m)
+	case *wire.CutDone:
+		p.relay.trunks.CutDone(p, m)
+	case *wire.OfferFailed:
+		p.relay.trunks.OfferFailed(p, m)
+	default:
+		job := p.order(ctx, req, m)
+		if job == nil {
+			p.link.CloseWith(errProtocol)
+			return
+		}
+		if !p.orders.put(job) {
+			p.fail(req, busy("too many requests at once"))
+		}
+	}
+}
+
+// order is the work of a request that is done in its turn, nil where the
+// message is not one for an edge.
+func (p *peer) order(ctx context.Context, req uint32, m wire.Message) func() {
+	switch m := m.(type) {
+	case *wire.LoginStart:
+		return func() { p.loginStart(ctx, req, m) }
+	case *wire.LoginRedeem:
+		return func() { p.loginRedeem(ctx, req, m) }
+	case *wire.LoginCancel:
+		return func() { p.loginCancel(req, m) }
+	case *wire.Logout:
+		return func() { p.logout(ctx, req, m) }
+	case *wire.Enrol:
+		return func() { p.enrol(ctx, req, m) }
+	case *wire.Register:
+		return func() { p.register(ctx, req, m) }
+	case *wire.TicketRequest:
+		return func() { p.ticket(req, m) }
+	case *wire.AppsRequest:
+		return func() { p.apps(req, m) }
+	}
+	return nil
+}
+
+// answer replies to a request; one without a number gets a plain message.
+func (p *peer) answer(req uint32, m wire.Message) {
+	if req == 0 {
+		p.Tell(m)
+		return
+	}
+	if err := p.link.Reply(req, m); err != nil && p.link.Err() == nil {
+		p.relay.log.Error("reply not sent", "key", p.key, "error", err)
+	}
+}
+
+// Tell sends a message; a link that has ended needs none.
+func (p *peer) Tell(m wire.Message) {
+	if err := p.link.Send(m); err != nil && p.link.Err() == nil {
+		p.relay.log.Error("message not sent", "key", p.key, "error", err)
+	}
+}
+
+// fail answers with a reason; any other error is ours, logged and not told.
+func (p *peer) fail(req uint32, err error) {
+	var why *wire.Reason
+	if !errors.As(err, &why) {
+		p.relay.log.Error("request failed", "key", p.key, "address", p.address, "error", err)
+		why = trunk.Internal()
+	}
+	p.answer(req, &wire.Failure{Reason: *why})
+}
+
+func busy(text string) *wire.Reason {
+	return &wire.Reason{Code: wire.CodeLimit, Text: text, Hint: "try again in a moment"}
+}
+
+// greet answers a hello.
+func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
+	r := p.relay
+	p.role, p.bootID, p.deviceName = m.Role, trunk.Clip(m.BootID), trunk.Clip(m.DeviceName)
+	switch {
+	case !slices.Contains(m.Versions, wire.Version):
+		p.part(req, &wire.Reason{Code: wire.CodeProtocol, Text: "this edge speaks version 1 of the protocol only", Hint: "update the daemon or the edge"})
+		return
+	case m.Role != wire.RoleClient && m.Role != wire.RoleHost:
+		p.part(req, &wire.Reason{Code: wire.CodeInvalid, Text: "unknown role of a link"})
+		return
+	}
+	c := r.cfg.Settings()
+	welcome := &wire.Welcome{Version: wire.Version, EdgeID: c.ID, EdgeName: c.Name, EdgeTime: time.Now().UTC()}
+	bound, err := p.identify(ctx, m, welcome)
+	if err != nil {
+		r.log.Error("hello not answered", "key", p.key, "error", err)
+		p.part(req, trunk.Internal())
+		return
+	}
+	if !p.take(bound) {
+		r.meter.Refused(causeLoose)
+		p.part(req, busy("too many devices without a session from this address"))
+		return
+	}
+	p.hello.Stop()
+	p.slot.Leave()
+	p.state.Store(peerReady)
+	p.answer(req, welcome)
+	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", trunk.Clip(m.DaemonVersion))
+	r.trunks.Reconcile(p, p.since, m.Streams)
+}
+
+// identify finds the session or the connector of the key.
+func (p *peer) identify(ctx context.Context, m *wire.Hello, w *wire.Welcome) (bound bool, err error) {
+	r := p.relay
+	if m.Role == wire.RoleHost {
+		c, ok := r.cfg.Enrol.ByKey(p.key)
+		if !ok {
+			w.Ended = r.cfg.Enrol.EndedByKey(p.key)
+			return false, nil
+		}
+		info := r.cfg.Enrol.Info(c)
+		w.Connector = &info
+		p.setHost(c)
+		return true, nil
+	}
+	if m.SessionToken == "" {
+		return false, nil
+	}
+	s, next, err := r.cfg.Sessions.Resume(ctx, p.key, m.SessionToken)
+	if errors.As(err, &w.Ended) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	info := sessions.Info(s)
+	w.Session, w.SessionToken = &info, next
+	return true, nil
+}
+
+// take makes the link the one of its key; false where its address has too many
+// links that are bound to nothing.
+func (p *peer) take(bound bool) bool {
+	r := p.relay
+	r.mu.Lock()
+	if p.gone {
+		r.mu.Unlock()
+		return false
+	}
+	if !bound && !p.loosenLocked() {
+		r.mu.Unlock()
+		return false
+	}
+	old := r.peers[p.key]
+	r.peers[p.key] = p
+	var host *registry.Host
+	if old != nil {
+		host = old.host
+	}
+	r.mu.Unlock()
+	if old != nil {
+		old.link.CloseWith(errReplaced)
+	}
+	if host != nil {
+		r.trunks.HostGone(host) // before reconcile looks at its trunks
+	}
+	return true
+}
+
+// loosenLocked starts the time of a link that has neither session nor connector.
+func (p *peer) loosenLocked() bool {
+	r, prefix := p.relay, gate.PrefixOf(p.address.Addr())
+	if p.loose != nil || p.gone {
+		return true
+	}
+	if r.loose[prefix] >= maxLoose {
+		return false
+	}
+	r.loose[prefix]++
+	p.loose = time.AfterFunc(r.wait.loose, func() { p.link.CloseWith(errLoose) })
+	return true
+}
+
+// tightenLocked ends that time: it has a session or a connector, or is gone.
+func (p *peer) tightenLocked() {
+	if p.loose == nil {
+		return
+	}
+	p.loose.Stop()
+	p.loose = nil
+	r, prefix := p.relay, gate.PrefixOf(p.address.Addr())
+	if r.loose[prefix]--; r.loose[prefix] <= 0 {
+		delete(r.loose, prefix)
+	}
+}
+
+// bind says that the link now has a session or connector, or has it no more.
+func (p *peer) bind(bound bool) {
+	p.relay.mu.Lock()
+	defer p.relay.mu.Unlock()
+	if bound {
+		p.tightenLocked()
+	} else {
+		p.loosenLocked()
+	}
+}
+
+// part refuses the link and ends it once the refusal had time to arrive.
+func (p *peer) part(req uint32, why *wire.Reason) {
+	p.answer(req, &wire.Failure{Reason: *why})
+	time.AfterFunc(p.relay.wait.parting, func() { p.link.CloseWith(errRefused) })
+}
+
+func personOf(w *wire.Welcome) string {
+	if w.Session == nil {
+		return ""
+	}
+	return w.Session.Person.Email
+}

@@ -1,0 +1,139 @@
+package trunk
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// ErrNoStream: no live stream has that id.
+var ErrNoStream = errors.New("no such stream")
+
+// cutAll ends trunks: both daemons are told, tickets are voided, connections get
+// a RST. It returns when no byte passes any more, with the streams it cut.
+func (t *Table) cutAll(ctx context.Context, trunks []*trunk, why wire.Reason) (streams int) {
+	var joined []*trunk
+	for _, x := range trunks {
+		t.mu.Lock()
+		if x.cut == nil {
+			x.cut = &why
+			streams += len(x.streams)
+		}
+		waiting := x.pair == nil
+		t.mu.Unlock()
+		for _, l := range t.endsOf(x) {
+			l.Tell(&wire.Cut{Trunk: x.id, Reason: why})
+		}
+		if waiting {
+			t.drop(x.id)
+		} else {
+			joined = append(joined, x)
+		}
+	}
+	if len(joined) > 0 {
+		t.reset(ctx, joined)
+	}
+	return streams
+}
+
+// reset closes pairs with a RST after headStart, and waits until they are closed.
+func (t *Table) reset(ctx context.Context, joined []*trunk) {
+	ctx, cancel := context.WithTimeout(ctx, headStart)
+	defer cancel()
+	for _, x := range joined {
+		select {
+		case <-x.pair.Done():
+		case <-ctx.Done():
+			x.pair.Reset()
+		}
+	}
+	for _, x := range joined {
+		<-x.pair.Done()
+	}
+}
+
+// CutSession ends every trunk and ticket of a session.
+func (t *Table) CutSession(ctx context.Context, id string, why wire.Reason) (streams int) {
+	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.session.ID == id }), why)
+}
+
+// CutConnector ends every trunk and ticket that a connector serves.
+func (t *Table) CutConnector(ctx context.Context, id string) (streams int) {
+	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.host.Connector == id }), wire.Reason{
+		Code: wire.CodeConnectorLost, Text: "the host is no longer allowed to publish this app",
+		Hint: "ask " + t.administrator(),
+	})
+}
+
+// CutApp ends every trunk and ticket of a hostname whose app was removed.
+func (t *Table) CutApp(ctx context.Context, hostname string) (streams int) {
+	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.hostname == hostname }), wire.Reason{
+		Code: wire.CodeAppRemoved, Text: "an administrator has removed " + hostname,
+		Hint: "ask " + t.administrator(),
+	})
+}
+
+// Stop ends everything, and accounts for it.
+func (t *Table) Stop() {
+	t.mu.Lock()
+	t.stopped = true
+	t.mu.Unlock()
+	all := t.where(func(*trunk) bool { return true })
+	t.cutAll(context.Background(), all, wire.Reason{
+		Code: wire.CodeDraining, Text: "the edge is being stopped", Hint: "it reconnects by itself",
+	})
+	for _, x := range all {
+		t.settle(x)
+	}
+}
+
+// CutStream ends one stream at once; it returns when the host has confirmed, or
+// the whole trunk is closed. ErrNoStream where there is none of that id.
+func (t *Table) CutStream(ctx context.Context, id wire.StreamID, why wire.Reason) error {
+	t.mu.Lock()
+	s := t.streams[id]
+	if s == nil || s.trunk.over {
+		t.mu.Unlock()
+		return ErrNoStream
+	}
+	if s.cutDone == nil {
+		s.cutDone = make(chan struct{})
+		s.cut = &why
+	}
+	x, done := s.trunk, s.cutDone
+	t.mu.Unlock()
+	for _, l := range t.endsOf(x) {
+		l.Tell(&wire.Cut{Trunk: x.id, Stream: id, Reason: why})
+	}
+	timer := time.NewTimer(wire.CutDoneWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	t.log.Warn("host did not confirm a cut: its trunk is closed", "stream", id, "trunk", x.id, "connector", x.host.Connector)
+	t.cutAll(ctx, []*trunk{x}, why)
+	return nil
+}
+
+// CutDone takes a host's word that it has cut a stream.
+func (t *Table) CutDone(l Link, m *wire.CutDone) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.streams[m.Stream]
+	if s == nil || s.trunk.id != m.Trunk || s.trunk.hostKey != l.Key() || s.cutDone == nil {
+		return
+	}
+	select {
+	case <-s.cutDone:
+	default:
+		close(s.cutDone)
+	}
+	if s.granted {
+		t.endSoonLocked(s)
+	}
+}

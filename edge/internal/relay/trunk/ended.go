@@ -1,0 +1,83 @@
+package trunk
+
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/edge/internal/audit"
+	"github.com/sallyport/sallyport/wire"
+)
+
+// StreamEnded takes a daemon's word that a stream is over. The host's figures
+// end the row at once; the client's wait a little for them.
+func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
+	t.mu.Lock()
+	s := t.streams[m.Stream]
+	if s == nil || s.trunk.id != m.Trunk {
+		t.mu.Unlock()
+		return
+	}
+	switch {
+	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
+		t.mu.Unlock()
+		t.endStream(s, m, m.Code)
+		return
+	case l.Role() == wire.RoleClient && l.Key() == s.trunk.clientKey:
+		s.ended = true
+		if s.client == nil {
+			s.client = m
+		}
+		if s.granted {
+			t.endSoonLocked(s)
+		}
+	}
+	t.mu.Unlock()
+}
+
+// endSoonLocked ends a stream unless its host's word comes first.
+func (t *Table) endSoonLocked(s *stream) {
+	if s.timer != nil || t.stopped {
+		return
+	}
+	s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.endStream(s, nil, wire.CodeCarrierLost) })
+}
+
+// endStream ends a granted stream once. Without the host's figures those of the
+// client count; code is what is known where neither has spoken.
+func (t *Table) endStream(s *stream, figures *wire.StreamEnded, code wire.Code) {
+	t.mu.Lock()
+	if !s.granted || !t.forgetLocked(s) {
+		t.mu.Unlock()
+		return
+	}
+	if figures == nil {
+		figures = s.client
+	}
+	if figures != nil {
+		code = figures.Code
+	}
+	switch {
+	case s.cut != nil:
+		code = s.cut.Code
+	case s.trunk.cut != nil:
+		code = s.trunk.cut.Code
+	}
+	empty := s.trunk.emptyOrphanLocked()
+	t.mu.Unlock()
+	s.trunk.host.AddStreams(-1)
+	t.auditEnd(s, figures, code)
+	if empty {
+		s.trunk.pair.Reset()
+	}
+}
+
+func (t *Table) auditEnd(s *stream, figures *wire.StreamEnded, code wire.Code) {
+	rec := t.record(s)
+	rec.Event, rec.Outcome, rec.End = audit.EventStreamEnd, audit.OK, Clip(string(code))
+	rec.DurationMS = time.Since(s.started).Milliseconds()
+	if figures != nil {
+		rec.BytesToOrigin, rec.BytesToClient = figures.BytesToOrigin, figures.BytesToClient
+	}
+	t.cfg.Audit.Note(rec)
+	t.cfg.Meter.StreamEnded(rec.End)
+	t.log.Debug("stream ended", "stream", s.id, "trace", s.trace, "code", rec.End)
+}

@@ -1,0 +1,70 @@
+package trunk
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// Info is one live stream as an administrator sees it.
+type Info struct {
+	ID        wire.StreamID `json:"id"`
+	Trace     wire.TraceID  `json:"trace"`
+	Trunk     wire.TrunkID  `json:"trunk"`
+	Session   string        `json:"session"`
+	Email     string        `json:"email"`
+	Device    string        `json:"device"`
+	OSUser    string        `json:"os_user"`
+	Address   string        `json:"address"`
+	Hostname  string        `json:"hostname"`
+	Port      uint16        `json:"port,omitempty"`
+	Connector string        `json:"connector"`
+	Rule      string        `json:"rule"`
+	StartedAt time.Time     `json:"started_at"`
+}
+
+// Streams lists the live streams, ordered by their start.
+func (t *Table) Streams() []Info {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]Info, 0, len(t.streams))
+	for _, s := range t.streams {
+		if !s.granted || s.trunk.over {
+			continue
+		}
+		list = append(list, Info{
+			ID: s.id, Trace: s.trace, Trunk: s.trunk.id, Session: s.session.ID,
+			Email: s.session.Person.Email, Device: s.session.DeviceName, OSUser: s.session.OSUser,
+			Address: s.trunk.address, Hostname: s.trunk.hostname, Port: s.port,
+			Connector: s.trunk.host.Connector, Rule: s.rule, StartedAt: s.started.UTC(),
+		})
+	}
+	slices.SortFunc(list, func(a, b Info) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	return list
+}
+
+// Count counts what lives now; spliced is both directions of all trunks since
+// the start.
+func (t *Table) Count() (trunks, streams int, spliced uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.trunks {
+		if x.pair != nil && !x.over {
+			trunks++
+		}
+	}
+	for _, s := range t.streams {
+		if s.granted && !s.trunk.over {
+			streams++
+		}
+	}
+	return trunks, streams, t.spliced.Load()
+}
+
+// Waiting says whether a label has not been seen yet.
+func (t *Table) Waiting(l wire.Label) bool { return t.tickets.Waiting(l) }

@@ -1,0 +1,197 @@
+package trunk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/edge/internal/relay/peek"
+	"github.com/sallyport/sallyport/edge/internal/relay/splice"
+	"github.com/sallyport/sallyport/edge/internal/relay/ticket"
+	"github.com/sallyport/sallyport/internal/sockopt"
+	"github.com/sallyport/sallyport/wire"
+)
+
+var (
+	// ErrLabel: no ticket has this label, or it was used before.
+	ErrLabel = errors.New("unknown or used label")
+	// ErrTicket: the connection is not what its ticket is for, or came too late.
+	ErrTicket = errors.New("ticket cannot be met")
+)
+
+// Arrive brings one end of a trunk. Where the other end waits, both are joined
+// and Arrive returns when the trunk is over; else the connection is kept and it
+// returns at once. admitted is called when the connection has found its place.
+// On an error the connection is the caller's.
+func (t *Table) Arrive(ctx context.Context, c *peek.Conn, label wire.Label, admitted func()) error {
+	tk, side, ok := t.tickets.Take(label)
+	if !ok {
+		return ErrLabel
+	}
+	if !wellFormed(c, side) {
+		t.failed(tk.Trunk, wire.Reason{Code: wire.CodeProtocol, Text: "one end of the ticket broke a rule of the protocol"})
+		return ErrTicket
+	}
+	sockopt.Carrier(c.Conn)
+	other, ok := t.tickets.Join(tk.Trunk, side, c)
+	if !ok {
+		return ErrTicket
+	}
+	admitted()
+	if other == nil {
+		return nil
+	}
+	client, host := c, other
+	if side == ticket.Host {
+		client, host = other, c
+	}
+	c, other = nil, nil // an idle pair is to hold nothing
+	x, pair := t.join(tk.Trunk, client, host)
+	if pair == nil {
+		return nil
+	}
+	client, host = nil, nil
+	stop := context.AfterFunc(ctx, pair.Reset)
+	defer stop()
+	t.trunkOver(x, pair.Run())
+	return nil
+}
+
+// wellFormed checks the form of one end's first bytes: a host sends exactly one
+// record, a client asks for a trunk.
+func wellFormed(c *peek.Conn, side ticket.Side) bool {
+	if side == ticket.Host {
+		return c.Single()
+	}
+	return slices.Contains(c.Hello.ALPN, wire.ALPNTrunk)
+}
+
+// join gives the host the client's hello and makes their pair, nil where the
+// trunk came to nothing.
+func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.Pair) {
+	pair := splice.New(client.Conn, host.Conn, &t.spliced)
+	// Rule 13: the host is silent until it has the client's hello.
+	if splice.Surplus(host.Conn) {
+		pair.Reset()
+		t.failed(id, ticketFailed("the host broke the connection, or a rule of the protocol"))
+		return nil, nil
+	}
+	host.SetWriteDeadline(time.Now().Add(joinTime))
+	_, err := host.Conn.Write(client.Raw())
+	host.SetWriteDeadline(time.Time{})
+	t.mu.Lock()
+	x := t.trunks[id]
+	live := err == nil && x != nil && x.cut == nil && !t.stopped
+	if live {
+		x.pair = pair
+	}
+	t.mu.Unlock()
+	if !live {
+		pair.Reset()
+		t.failed(id, ticketFailed("the host's connection was lost"))
+		return nil, nil
+	}
+	t.log.Debug("trunk joined", "trunk", id, "session", x.session.ID, "app", x.hostname)
+	return x, pair
+}
+
+// trunkOver accounts for a trunk whose pair has ended. The streams on it wait a
+// little for the figures of their host.
+func (t *Table) trunkOver(x *trunk, err error) {
+	up, down := x.pair.Bytes()
+	t.mu.Lock()
+	x.over = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	if len(x.streams) == 0 || t.stopped {
+		delete(t.trunks, x.id)
+	} else {
+		x.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.settle(x) })
+	}
+	t.mu.Unlock()
+	if err != nil && !errors.Is(err, splice.ErrReset) && !errors.Is(err, io.EOF) {
+		t.log.Debug("trunk lost", "trunk", x.id, "error", err)
+	}
+	t.log.Debug("trunk over", "trunk", x.id, "bytes_in", up, "bytes_out", down)
+}
+
+// settle ends what is still open on a trunk that is over, with what is known.
+func (t *Table) settle(x *trunk) {
+	t.mu.Lock()
+	delete(t.trunks, x.id)
+	left := make([]*stream, 0, len(x.streams))
+	for _, s := range x.streams {
+		left = append(left, s)
+	}
+	t.mu.Unlock()
+	for _, s := range left {
+		t.endStream(s, nil, wire.CodeCarrierLost)
+	}
+}
+
+// failed ends a trunk that was never joined and tells its client.
+func (t *Table) failed(id wire.TrunkID, why wire.Reason) {
+	x := t.drop(id)
+	if x == nil {
+		return
+	}
+	t.mu.Lock()
+	if x.cut != nil {
+		why = *x.cut
+	}
+	t.mu.Unlock()
+	if client := t.cfg.Link(x.clientKey); client != nil {
+		client.Tell(&wire.TicketFailed{Trunk: id, Reason: why})
+	}
+}
+
+// drop takes away a trunk that was never joined, nil where there is none.
+func (t *Table) drop(id wire.TrunkID) *trunk {
+	if parked := t.tickets.Void(id); parked != nil {
+		splice.Reset(parked.Conn)
+	}
+	t.mu.Lock()
+	x := t.trunks[id]
+	if x == nil || x.pair != nil {
+		t.mu.Unlock()
+		return nil
+	}
+	x.over = true
+	delete(t.trunks, id)
+	t.mu.Unlock()
+	t.settle(x)
+	return x
+}
+
+// expired is the tickets' hook.
+func (t *Table) expired(tk ticket.Ticket, parked *peek.Conn, side ticket.Side) {
+	text := "neither end came to the edge in time"
+	if parked != nil {
+		splice.Reset(parked.Conn)
+		text = "the host did not come to the edge in time"
+		if side == ticket.Host {
+			text = "this machine did not come to the edge in time"
+		}
+	}
+	t.failed(tk.Trunk, ticketFailed(text))
+}
+
+// OfferFailed takes a host's word that it cannot meet an offer.
+func (t *Table) OfferFailed(l Link, m *wire.OfferFailed) {
+	t.mu.Lock()
+	x := t.trunks[m.Trunk]
+	mine := x != nil && x.host == l.Host() && x.pair == nil
+	t.mu.Unlock()
+	if !mine {
+		return
+	}
+	why := m.Reason
+	why.Text, why.Hint = Clip(why.Text), Clip(why.Hint)
+	if why.Code == "" {
+		why.Code = wire.CodeTicketFailed
+	}
+	t.failed(m.Trunk, why)
+}
