@@ -165,7 +165,7 @@ web.site.com  127.0.0.1:8080  paused  2m ago  0            0 B        0 B       
 FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
 web.site.com  127.0.0.1:8080  ready  2m ago  0            0 B        0 B       http   fwd_2
 `, ""},
-		{"forward edit 127.0.0.1:8080 --url 8081 --http=false", 0, `
+		{"forward edit 127.0.0.1:8080 --listen 8081 --http=false", 0, `
 FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
 web.site.com  localhost:8081  ready  2m ago  0            0 B        0 B       -      fwd_2
 `, ""},

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/ctl/internal/cli/input"
@@ -27,10 +28,20 @@ type forwardFlags struct {
 
 func (f *forwardFlags) add(c *cobra.Command) {
 	flags := c.Flags()
+	flags.SetNormalizeFunc(otherNames)
 	flags.StringVar(&f.hostname, "hostname", "", "the hostname to reach, such as tcp.site.com")
 	flags.StringVar(&f.url, "url", "", "where to listen, such as localhost:9210")
 	flags.StringVar(&f.unix, "unix", "", "listen on a Unix socket at this path instead")
 	flags.BoolVar(&f.http, "http", false, "the service speaks HTTP")
+}
+
+// otherNames takes what else people call the local end.
+func otherNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	switch name {
+	case "listen", "listener":
+		name = "url"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // listen is where to listen, "" where nothing was said.

@@ -190,7 +190,7 @@ func TestSSHConfig(t *testing.T) {
 // whether to use that.
 func TestDiscover(t *testing.T) {
 	t.Parallel()
-	body := `{"edge":"edge.site.com:8443","later":1}`
+	body := `{"edge":"edge.site.com","port":8443,"id":"edge-1","later":1}`
 	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/.well-known/sallyport" {
 			http.NotFound(w, r)
@@ -212,7 +212,7 @@ func TestDiscover(t *testing.T) {
 		{"no", "n\n", true, body, 1, "hint: if you trust it: sallyport edge use edge.site.com:8443", 0},
 		{"nobody answers", "", true, body, 1, "no edge is chosen", 0},
 		{"no terminal", "y\n", false, body, 1, "hint: if you trust it", 0},
-		{"nonsense", "y\n", true, `{"edge":"/"}`, 1, "hint: sallyport edge use NAME", 0},
+		{"nonsense", "y\n", true, `{"edge":"/","port":443}`, 1, "hint: sallyport edge use NAME", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/sallyport/sallyport/api"
@@ -67,9 +69,13 @@ func (w *Walk) askHost(ctx context.Context, host string) (string, error) {
 	}
 	var doc struct {
 		Edge string `json:"edge"`
+		Port uint16 `json:"port"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, api.MaxBodyBytes)).Decode(&doc); err != nil {
 		return "", err
+	}
+	if doc.Port != 0 {
+		doc.Edge = net.JoinHostPort(doc.Edge, strconv.Itoa(int(doc.Port)))
 	}
 	return input.Edge(doc.Edge)
 }

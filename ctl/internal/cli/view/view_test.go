@@ -1,0 +1,103 @@
+package view
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+)
+
+func TestForwardChange(t *testing.T) {
+	t.Parallel()
+	fault := &api.Problem{Code: api.CodeEdgeTimeout, Title: "no answer", Detail: "is port 443 blocked?", Hint: "ask"}
+	base := api.Forward{Hostname: "h", Listen: "localhost:1", State: api.ForwardReady}
+	with := func(f func(*api.Forward)) *api.Forward {
+		v := base
+		f(&v)
+		return &v
+	}
+	tests := []struct {
+		name        string
+		before, now *api.Forward
+		want        []string
+	}{
+		{"first", nil, &base, []string{"localhost:1 -> h: ready"}},
+		{"nothing", &base, &base, nil},
+		{"counters", &base, with(func(f *api.Forward) { f.TotalConns = 7 }), nil},
+		{"login", &base, with(func(f *api.Forward) { f.State = api.ForwardLoginNeeded }), []string{"localhost:1 -> h: login-needed", "hint: connect to localhost:1, or run `sallyport login`"}},
+		{"link lost", &base, with(func(f *api.Forward) { f.State, f.Problem = api.ForwardConnecting, fault }), []string{"localhost:1 -> h: connecting: no answer: is port 443 blocked?", "hint: ask"}},
+		{"failed connection", &base, with(func(f *api.Forward) { f.LastError = fault }), []string{"localhost:1 -> h: connection failed: no answer: is port 443 blocked?", "hint: ask"}},
+		{"the same failure", with(func(f *api.Forward) { f.LastError = fault }), with(func(f *api.Forward) { c := *fault; f.LastError = &c }), nil},
+		{"failure that the state tells", nil, with(func(f *api.Forward) { f.State, f.Problem, f.LastError = api.ForwardError, fault, fault }), []string{"localhost:1 -> h: error: no answer: is port 443 blocked?", "hint: ask"}},
+		{"unprotected", nil, with(func(f *api.Forward) { f.OwnerCheck = "unsupported" }), []string{"localhost:1 -> h: ready", "localhost:1 -> h: note: every user of this machine can connect to it"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ForwardChange(tt.before, tt.now); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSessionChange(t *testing.T) {
+	t.Parallel()
+	session := func(s api.SessionState, p *api.Problem) []api.Session {
+		return []api.Session{{ID: "1", Person: api.Person{Email: "a@b"}, State: s, Problem: p}}
+	}
+	active := session(api.SessionActive, nil)
+	tests := []struct {
+		name        string
+		before, now []api.Session
+		want        []string
+	}{
+		{"revoked", active, session(api.SessionEnded, &api.Problem{Title: "revoked", Detail: "by carol", Hint: "ask"}), []string{"access as a@b ended: revoked: by carol", "hint: ask"}},
+		{"expired", active, session(api.SessionExpired, nil), []string{"access as a@b ended: the session is over", "hint: sallyport login"}},
+		{"over before", session(api.SessionEnded, nil), session(api.SessionEnded, nil), nil},
+		{"first seen as over", nil, session(api.SessionEnded, nil), nil},
+		{"still there", active, active, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := SessionChange(tt.before, tt.now); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct{ got, want string }{
+		{Ago(now.Add(-90*time.Second), now), "1m ago"},
+		{Ago(now.Add(time.Hour), now), "0s ago"},
+		{Ago(time.Time{}, now), "-"},
+		{Until(now.Add(47*time.Hour), now), "in 47h"},
+		{Until(now.Add(72*time.Hour), now), "in 3d"},
+		{Until(now, now), "past"},
+		{Bytes(1023), "1023 B"},
+		{Bytes(1024), "1.0 KiB"},
+		{Bytes(64 << 20), "64.0 MiB"},
+		{Bytes(1<<64 - 1), "16.0 EiB"},
+		{Clean("a\x1b[31m\u202eb\u0085\nc é"), "a?[31m?b??c é"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
+
+// Wide and odd cells stay in their columns, and cannot leave their line.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	newTable("A", "B").row("é\n", "x").note("n\x07").row("abc", "").write(&b)
+	if want := "A    B\né?   x\n    n?\nabc\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
