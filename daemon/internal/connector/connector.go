@@ -180,7 +180,7 @@ func (c *Connector) Streams() []wire.StreamRef {
 	return refs
 }
 
-// cut ends one stream, or a whole trunk, at once: the origin first.
+// cut ends one stream, or a whole trunk, at once.
 func (c *Connector) cut(l *wire.Link, m *wire.Cut) {
 	c.mu.Lock()
 	t := c.trunks[m.Trunk]

@@ -46,7 +46,7 @@ func (c *Connector) accept(t *trunk, w *wire.Stream, group *sync.WaitGroup) {
 		s.grantLocked(g)
 	case t.isOrphan():
 		refusal = &wire.Reason{Code: wire.CodeNoConnector, Text: "the host has lost the link that the trunk was offered on"}
-	case t.waiting >= wire.MaxUngranted:
+	case t.waiting >= maxWaiting:
 		refusal = &wire.Reason{Code: wire.CodeLimit, Text: "too many streams wait for the edge's word"}
 	}
 	if refusal == nil {
@@ -155,7 +155,7 @@ func (c *Connector) setOrigin(s *stream, conn net.Conn) *wire.Reason {
 	return s.cut
 }
 
-// cutStream resets both sides of a stream at once, the origin first.
+// cutStream resets both sides of a stream at once.
 func (c *Connector) cutStream(s *stream, r *wire.Reason) {
 	c.mu.Lock()
 	if s.cut == nil {
@@ -163,10 +163,10 @@ func (c *Connector) cutStream(s *stream, r *wire.Reason) {
 	}
 	origin := s.origin
 	c.mu.Unlock()
+	s.wire.Reset(r) // first, so that the client is told r and not what the origin's end looks like
 	if origin != nil {
 		abort(origin)
 	}
-	s.wire.Reset(r)
 }
 
 // abort closes a connection with a reset.

@@ -8,8 +8,14 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
-// maxEarlyGrants bounds the grants of one trunk that wait for their Open.
-const maxEarlyGrants = 4 * wire.MaxUngranted
+const (
+	// maxWaiting bounds the Opens of one trunk that wait for their grant. A
+	// client has wire.MaxUngranted at once, but the end of one that was denied
+	// on its link may arrive after the Open that took its place.
+	maxWaiting = 2 * wire.MaxUngranted
+	// maxEarlyGrants bounds the grants of one trunk that wait for their Open.
+	maxEarlyGrants = 4 * wire.MaxUngranted
+)
 
 // trunk is one trunk of a host, from its offer on. Its fields are guarded by
 // Connector.mu, but for those that never change.

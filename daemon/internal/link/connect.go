@@ -34,6 +34,10 @@ type instance struct {
 	ctx      context.Context
 	edgeID   string
 	edgeName string
+	// signedOut: somebody signed out while the edge was away. logout is the
+	// session that is to be ended for it; "" where it has ended already.
+	signedOut bool
+	logout    string
 	// ready is closed when the next session token is stored: nothing that the
 	// edge says is taken before.
 	ready chan struct{}
@@ -125,6 +129,7 @@ func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
 	}
 	online := time.Now()
 	l.enter(inst)
+	wg.Go(func() { l.deliverLogout(ctx, inst) })
 	wg.Go(func() { l.reports.send(ctx, inst) })
 	if l.cfg.Role == wire.RoleHost {
 		wg.Go(func() { l.registerLoop(ctx, inst) })
@@ -161,10 +166,16 @@ func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration)
 	if inst.edgeName == "" {
 		inst.edgeName = l.cfg.Edge.Name
 	}
-	if logout {
-		return l.deliverLogout(ctx, inst, w)
+	if !logout {
+		return l.acceptWelcome(token, w)
 	}
-	return l.acceptWelcome(token, w)
+	inst.signedOut = true
+	if w.Session != nil {
+		inst.logout = w.Session.ID
+	}
+	signedOut := *w
+	signedOut.Session, signedOut.SessionToken, signedOut.Ended = nil, "", nil
+	return l.acceptWelcome("", &signedOut)
 }
 
 // streams are what the hello lists.
@@ -251,8 +262,8 @@ func (l *Link) online(ctx context.Context) (*instance, error) {
 		switch {
 		case f.inst != nil:
 			return f.inst, nil
-		case !f.running:
-			return nil, &api.Problem{Code: api.CodeEdgeUnreached, Title: "The link to the edge is not in use", Hint: "Is the daemon stopping?"}
+		case f.stopped:
+			return nil, &api.Problem{Code: api.CodeEdgeUnreached, Title: "The daemon is stopping"}
 		case f.state == api.LinkWaiting && (f.retryAt.After(deadline) || hopeless(f.problem)):
 			return nil, f.problem
 		case f.state == api.LinkIdle:

@@ -78,7 +78,8 @@ func (l *Link) tend(ctx context.Context) {
 			return
 		}
 		now := time.Now()
-		if slept(last, now, l.timing.Sweep) {
+		// Round takes the monotonic reading off.
+		if slept(now.Round(0).Sub(last.Round(0)), now.Sub(last), l.timing.Sweep) {
 			l.log.Info("woke up")
 			l.Wake()
 		}
@@ -93,12 +94,10 @@ func (l *Link) tend(ctx context.Context) {
 // wakeGap is the difference of clocks that means that the machine slept.
 const wakeGap = 3 * time.Second
 
-// slept says whether the machine was asleep between two looks at the clock that
-// are meant to be every apart. The wall clock counts sleep; the monotonic one
-// does not on some systems, and shows a late tick on the others.
-func slept(last, now time.Time, every time.Duration) bool {
-	mono := now.Sub(last)
-	wall := now.Round(0).Sub(last.Round(0))
+// slept says whether the machine was asleep between two looks at its clocks
+// that are meant to be every apart. The wall clock counts sleep; the monotonic
+// one does not on some systems, and shows a late tick on the others.
+func slept(wall, mono, every time.Duration) bool {
 	return (wall-mono).Abs() > wakeGap || mono > 3*every+wakeGap
 }
 

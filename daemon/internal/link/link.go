@@ -154,7 +154,7 @@ type Link struct {
 
 // facts are what a Snapshot is made of; guarded by Link.mu.
 type facts struct {
-	running bool
+	stopped bool // Run has ended
 	state   api.LinkState
 	since   time.Time
 	retryAt time.Time
@@ -220,11 +220,10 @@ func (l *Link) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l.tasks.start(ctx)
-	l.update(func(f *facts) { f.running = true })
 	l.tasks.run(l.tend)
 	l.keep(ctx)
 	cancel()
-	l.update(func(f *facts) { f.running, f.problem = false, nil })
+	l.update(func(f *facts) { f.stopped, f.problem = true, nil })
 	l.trunks.CloseAll(&wire.Reason{Code: wire.CodeClosed, Text: "the daemon stopped"})
 	l.tasks.wait()
 	return nil

@@ -68,7 +68,7 @@ func (l *Link) endSession(id string, r wire.Reason) {
 	switch {
 	case id == "" && live != nil:
 		id = live.ID
-	case id != "" && live != nil && live.ID != id:
+	case id != "" && (live == nil || live.ID != id):
 		l.trunks.CloseSession(id, &r)
 		return
 	}
@@ -133,15 +133,18 @@ func (l *Link) Logout(ctx context.Context) error {
 	return nil
 }
 
-// deliverLogout ends the session of a logout that the edge has not heard of.
-func (l *Link) deliverLogout(ctx context.Context, inst *instance, w *wire.Welcome) error {
-	if w.Session != nil {
-		if _, err := inst.Call(ctx, &wire.Logout{Session: w.Session.ID}); err != nil {
-			return err
+// deliverLogout ends the session of a logout that the edge has not heard of. If
+// the link ends first, the next one tries again.
+func (l *Link) deliverLogout(ctx context.Context, inst *instance) {
+	if !inst.signedOut {
+		return
+	}
+	if inst.logout != "" {
+		_, err := inst.Call(ctx, &wire.Logout{Session: inst.logout})
+		var refused *wire.Failure
+		if err != nil && !errors.As(err, &refused) {
+			return
 		}
 	}
 	l.update(func(f *facts) { f.logout = "" })
-	rest := *w
-	rest.Session, rest.SessionToken, rest.Ended = nil, "", nil
-	return l.acceptWelcome("", &rest)
 }

@@ -169,6 +169,14 @@ func (p *Pool) establish(ctx context.Context, tr *trunk) (*wire.Trunk, error) {
 	defer cancel()
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
+	t, err := p.meet(ctx, tr, abort)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx) // what ended the making says more than where it was
+	}
+	return t, err
+}
+
+func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFunc) (*wire.Trunk, error) {
 	link, _, err := p.cfg.Online(ctx)
 	if err != nil {
 		return nil, err
@@ -198,8 +206,6 @@ func (p *Pool) establish(ctx context.Context, tr *trunk) (*wire.Trunk, error) {
 		return t, nil
 	case errors.Is(err, wire.ErrPeerKey):
 		return nil, &wire.Reason{Code: wire.CodeHostKey, Text: "the host showed another key than the edge named"}
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
 	}
 	return nil, &wire.Reason{Code: wire.CodeTicketFailed, Text: "the host was not met: " + err.Error()}
 }
