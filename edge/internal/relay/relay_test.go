@@ -217,7 +217,7 @@ func TestWeb(t *testing.T) {
 		t.Cleanup(tr.CloseIdleConnections)
 		return &http.Client{Transport: tr}
 	}
-	port := fmt.Sprint(w.settings.Port)
+	port := fmt.Sprint(w.conf.Load().Port)
 	tests := []struct {
 		name, url, host string
 		protos          []string
@@ -252,9 +252,9 @@ func TestWeb(t *testing.T) {
 func TestPlainIsRefusedElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := *w.settings
+	c := *w.conf.Load()
 	c.Listen = ":8443"
-	w.settings = &c
+	w.set(&c)
 	conn := w.tcp()
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	wantReset(t, conn)

@@ -42,7 +42,7 @@ type world struct {
 	t         *testing.T
 	relay     *Relay
 	addr      string
-	settings  *config.Config
+	conf      atomic.Pointer[config.Config]
 	roots     *x509.CertPool
 	sessions  *sessions.Service
 	enrol     *enrol.Service
@@ -90,15 +90,16 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	port := uint16(l.Addr().(*net.TCPAddr).Port)
-	w := &world{t: t, addr: l.Addr().String(), meter: &counts{}, auditFile: filepath.Join(dir, "audit.jsonl"), settings: &config.Config{
+	w := &world{t: t, addr: l.Addr().String(), meter: &counts{}, auditFile: filepath.Join(dir, "audit.jsonl")}
+	w.set(&config.Config{
 		Name: "localhost", Port: port, ID: "edge-1", Listen: l.Addr().String(),
 		Sites: []config.Site{{Zone: "site.com"}}, Login: config.Login{Modes: []string{"loopback", "code"}},
-	}}
-	settings := func() *config.Config { return w.settings }
+	})
+	settings := w.conf.Load
 	db := must[*store.Bolt](t)(store.Open(filepath.Join(dir, "edge.db"), log))
 	w.audit = must[*audit.Log](t)(audit.Open(w.auditFile, "edge-1", log))
 	w.sessions = must[*sessions.Service](t)(sessions.New(ctx, db, time.Hour, log))
-	w.enrol = must[*enrol.Service](t)(enrol.New(ctx, db, func() []config.Site { return w.settings.Sites }, log))
+	w.enrol = must[*enrol.Service](t)(enrol.New(ctx, db, func() []config.Site { return settings().Sites }, log))
 	w.apps = must[*policy.Apps](t)(policy.NewApps(ctx, db, log))
 	cert, roots := serverCertificate(t)
 	w.roots = roots
@@ -124,6 +125,17 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 		db.Close()
 	})
 	return w
+}
+
+func (w *world) set(c *config.Config) { w.conf.Store(c) }
+
+// tcp2 is a connection that its user closes.
+func (w *world) tcp2() net.Conn {
+	c, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		panic(err) // also called from other goroutines than the test's
+	}
+	return c
 }
 
 // testWriter sends the log to the test until it ends.
