@@ -21,7 +21,7 @@ type Peer struct {
 	*wire.Link
 	t    testing.TB
 	edge *Edge
-	cert tls.Certificate
+	Cert tls.Certificate // of its device key
 	Key  wire.KeyID
 	wg   sync.WaitGroup
 	ctx  context.Context
@@ -40,7 +40,7 @@ func NewPeer(t testing.TB, e *Edge, role wire.Role) *Peer {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Peer{Link: wire.NewLink(conn), t: t, edge: e, cert: cert, Key: key, ctx: ctx, Got: make(chan wire.Message, 4096)}
+	p := &Peer{Link: wire.NewLink(conn), t: t, edge: e, Cert: cert, Key: key, ctx: ctx, Got: make(chan wire.Message, 4096)}
 	p.wg.Go(func() { p.Run(ctx, func(_ uint32, m wire.Message) { p.Got <- m }) })
 	t.Cleanup(func() { cancel(); p.wg.Wait() })
 	hello := &wire.Hello{Versions: []int{wire.Version}, Role: role, BootID: "peer"}
@@ -90,7 +90,7 @@ func (p *Peer) Client(hostname string) *wire.Trunk {
 		p.t.Fatal(err)
 	}
 	t, err := wire.DialTrunk(ctx, raw, wire.TrunkConfig{
-		ID: ticket.Trunk, Cert: p.cert, PeerKey: ticket.HostKey, ServerName: ticket.Label.ServerName(Name),
+		ID: ticket.Trunk, Cert: p.Cert, PeerKey: ticket.HostKey, ServerName: ticket.Label.ServerName(Name),
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -108,7 +108,7 @@ func (p *Peer) Accept(m *wire.Offer) (*wire.Trunk, error) {
 		return nil, err
 	}
 	return wire.AcceptTrunk(ctx, raw, m.Label.ServerName(Name), wire.TrunkConfig{
-		ID: m.Trunk, Cert: p.cert, PeerKey: m.ClientKey, ServerName: m.ClientLabel.ServerName(Name),
+		ID: m.Trunk, Cert: p.Cert, PeerKey: m.ClientKey, ServerName: m.ClientLabel.ServerName(Name),
 	})
 }
 
