@@ -14,8 +14,6 @@ import (
 	"github.com/sallyport/sallyport/ctl/internal/cli/clitest"
 )
 
-func oneForward(s *api.Status) bool { return len(s.Forwards) == 1 }
-
 // The whole life of the command that people know: it waits, a connection wants
 // a login, the browser opens once, access is cut, Ctrl-C.
 func TestAccessTCP(t *testing.T) {
@@ -54,7 +52,7 @@ func TestAccessTCPLeavesLogin(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t)
 	l := b.Start(strings.NewReader(""), "access", "tcp", "--hostname", "tcp.site.com", "--url", "9210", "--json")
-	b.Daemon.Wait(t, "a forward", oneForward)
+	l.Out.Await(t, `{"id":"fwd_1"`)
 	b.Daemon.Change(func(s *api.Status) {
 		s.Logins = []api.Login{{ID: "lgn_w", Edge: "edge.site.com", State: api.LoginWanted}}
 	})
@@ -148,17 +146,20 @@ func TestStdioLogin(t *testing.T) {
 	b := clitest.New(t)
 	needed := api.Problem{Code: api.CodeLoginNeeded, Title: "nobody is signed in", Hint: "sallyport login"}
 	b.Daemon.Fail("POST /v1/streams", needed)
-	if got := b.Run("access", "ssh", "ssh.site.com"); got.Code != 3 || !strings.Contains(got.Err, "hint: sallyport login") {
+	opened := withBrowser(t, b, clienttest.GoodCode)
+	if got := b.Run("access", "ssh", "ssh.site.com"); got.Code != 3 || *opened != 0 || !strings.Contains(got.Err, "hint: sallyport login") {
 		t.Errorf("without a terminal: %+v", got)
 	}
-	tty, type_ := io.Pipe()
-	defer type_.Close()
+	b.System.Browser = func() (bool, string) { return false, "this is a test" }
+	tty, keys := io.Pipe()
+	defer keys.Close()
+	b.System.ErrTerminal = true
 	b.System.OpenTTY = func() (io.ReadCloser, error) { return io.NopCloser(tty), nil }
 	b.In = "data\n"
 	l := b.Start(strings.NewReader(b.In), "access", "ssh", "ssh.site.com")
 	l.Err.Await(t, "Approval code: ")
 	b.Daemon.Fail("POST /v1/streams", api.Problem{})
-	io.WriteString(type_, clienttest.GoodCode+"\n")
+	io.WriteString(keys, clienttest.GoodCode+"\n")
 	if got := l.Wait(); got.Code != 0 || got.Out != "DATA\n" {
 		t.Errorf("got %+v", got)
 	}

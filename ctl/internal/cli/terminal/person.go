@@ -38,8 +38,12 @@ func (t *Terminal) TypedOnTTY(ctx context.Context) (string, error) {
 	return l.next(ctx)
 }
 
-// HasTTY says whether TypedOnTTY would find somebody.
-func (t *Terminal) HasTTY() bool {
+// Attended says whether a person sees Err and could type into the terminal,
+// although the input is data.
+func (t *Terminal) Attended() bool {
+	if !t.ErrTerminal {
+		return false
+	}
 	tty, err := t.OpenTTY()
 	if err != nil {
 		return false

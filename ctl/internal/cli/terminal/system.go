@@ -17,9 +17,9 @@ import (
 type System struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// Terminal says whether a person types into In; OutTerminal whether one
-	// looks at Out.
-	Terminal, OutTerminal bool
+	// Terminal says whether a person types into In; OutTerminal and ErrTerminal
+	// whether one looks at Out and at Err.
+	Terminal, OutTerminal, ErrTerminal bool
 	// OpenTTY opens the terminal itself, where In is taken by data.
 	OpenTTY func() (io.ReadCloser, error)
 	Getenv  func(string) string
@@ -42,6 +42,7 @@ func RealSystem() System {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Terminal:    term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		OpenTTY:     openTTY,
 		Getenv:      os.Getenv,
 		Now:         time.Now,

@@ -17,7 +17,8 @@ import (
 var errOver = errors.New("the main thing is over")
 
 // beside runs do, and meanwhile takes the logins that are wanted at its edge
-// ("" means any) and tells when access ends. It returns do's error.
+// ("" means any) and tells when access ends. Without a taker they are left to
+// the tray or another command. It returns do's error.
 func (w *Walk) beside(ctx context.Context, edge string, taker *signin.Taker, do func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -37,13 +38,9 @@ func (w *Walk) beside(ctx context.Context, edge string, taker *signin.Taker, do 
 	return err
 }
 
-// taker is who takes wanted logins; nil where nobody could type the code, so
-// that the tray or another command may take them.
-func (w *Walk) taker(edge string, noBrowser, canType bool, read terminal.Reader) *signin.Taker {
+// taker is who takes wanted logins in the words of read.
+func (w *Walk) taker(edge string, noBrowser bool, read terminal.Reader) *signin.Taker {
 	mode, reason := w.Term.LoginMode(noBrowser)
-	if mode == api.ModeCode && !canType {
-		return nil
-	}
 	return signin.NewTaker(signin.Taker{
 		Client: w.Client, Mode: mode, Edge: edge, Dialog: w.Term.Dialog(mode, reason, read), Done: w.loginDone,
 	})

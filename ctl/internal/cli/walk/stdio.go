@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/api/client"
+	"github.com/sallyport/sallyport/internal/signin"
 )
 
 // copyBytes is the size of a copy's buffer: large enough that a bulk transfer
@@ -69,22 +70,22 @@ func lost(host string, err error) error {
 	return fmt.Errorf("stream to %s: %w", host, err)
 }
 
-// openStream opens a stream, and goes through a login where one is needed: the
-// daemon either holds the request until somebody has signed in, or says that it
-// needs a login.
+// openStream opens a stream. Where a login is needed, and a person is there, it
+// goes through it; a script gets the problem, with the command to run.
 func (w *Walk) openStream(ctx context.Context, in api.StreamInput, noBrowser bool) (*client.Stream, error) {
-	canType := w.Term.HasTTY()
+	attended := w.Term.Attended()
+	var taker *signin.Taker
+	if attended {
+		taker = w.taker(in.Edge, noBrowser, w.Term.TypedOnTTY)
+	}
 	var s *client.Stream
-	err := w.beside(ctx, in.Edge, w.taker(in.Edge, noBrowser, canType, w.Term.TypedOnTTY), func(ctx context.Context) (err error) {
+	err := w.beside(ctx, in.Edge, taker, func(ctx context.Context) (err error) {
 		s, err = w.Client.OpenStream(ctx, in)
 		return err
 	})
 	var p *api.Problem
-	if !errors.As(err, &p) || p.Code != api.CodeLoginNeeded {
+	if !attended || !errors.As(err, &p) || p.Code != api.CodeLoginNeeded {
 		return s, err
-	}
-	if mode, _ := w.Term.LoginMode(noBrowser); mode == api.ModeCode && !canType {
-		return nil, err
 	}
 	if _, err := w.login(ctx, in.Edge, noBrowser, api.PurposeSession, w.Term.TypedOnTTY); err != nil {
 		return nil, err
