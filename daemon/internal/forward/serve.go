@@ -73,8 +73,8 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
 	sockopt.Local(conn)
 	if f.cfg.Owner != nil {
 		if err := f.cfg.Owner.Check(conn); err != nil {
-			abort(conn)
 			f.refused(conn, err)
+			abort(conn)
 			return
 		}
 	}
