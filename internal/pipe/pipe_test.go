@@ -32,7 +32,7 @@ type path struct {
 
 const patience = 20 * time.Second
 
-func newPath(t *testing.T) *path {
+func newPath(t testing.TB) *path {
 	t.Helper()
 	p := &path{atClient: make(chan pipe.Result, 1), atHost: make(chan pipe.Result, 1)}
 	p.client, p.host, p.cutTrunk = newTrunk(t)
@@ -78,12 +78,15 @@ func (p *path) results(t *testing.T) (client, host pipe.Result) {
 
 // newTrunk makes a trunk over loopback without an edge: a relay that swaps the
 // hellos stands between.
-func newTrunk(t *testing.T) (client, host *wire.Trunk, cut func()) {
+func newTrunk(t testing.TB) (client, host *wire.Trunk, cut func()) {
 	t.Helper()
 	c, h := device(t), device(t)
 	name := wire.NewLabel().ServerName("edge.test")
 	rawClient, edgeClient := tcpPair(t)
 	rawHost, edgeHost := tcpPair(t)
+	for _, c := range []net.Conn{rawClient, edgeClient, rawHost, edgeHost} {
+		sockopt.Carrier(c)
+	}
 	cut = func() { edgeClient.Close(); edgeHost.Close() }
 	go relay(edgeClient, edgeHost)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -123,7 +126,7 @@ func relay(client, host net.Conn) {
 	host.Close()
 }
 
-func device(t *testing.T) tls.Certificate {
+func device(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := wire.NewDeviceKey()
 	if err != nil {
@@ -136,7 +139,7 @@ func device(t *testing.T) tls.Certificate {
 	return cert
 }
 
-func tcpPair(t *testing.T) (a, b *net.TCPConn) {
+func tcpPair(t testing.TB) (a, b *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -84,6 +84,7 @@ func (s *Stream) run() {
 	err := s.readFrames()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.checkOverLocked() // the last acknowledgement may have gone out just now
 	switch {
 	case s.over && errors.Is(err, yamux.ErrTimeout):
 		s.trunk.breach(errUnclosed)

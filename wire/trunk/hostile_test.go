@@ -1,0 +1,251 @@
+package trunk
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/policer"
+	"github.com/sallyport/sallyport/wire/reason"
+)
+
+// speaker writes frames of yamux by hand.
+type speaker struct {
+	net.Conn
+	out []byte
+}
+
+func (s *speaker) frame(h policer.Header, body []byte) *speaker {
+	if h.Type == policer.TypeData {
+		h.Length = uint32(len(body))
+	}
+	s.out = append(h.Append(s.out), body...)
+	return s
+}
+
+// syn opens a yamux stream.
+func (s *speaker) syn(stream uint32) *speaker {
+	return s.frame(policer.Header{Type: policer.TypeWindowUpdate, Flags: policer.FlagSYN, Stream: stream}, nil)
+}
+
+// say sends envelope frames on a yamux stream.
+func (s *speaker) say(stream uint32, frames []byte) *speaker {
+	return s.frame(policer.Header{Type: policer.TypeData, Stream: stream}, frames)
+}
+
+func (s *speaker) send() { s.Write(s.out); s.out = nil }
+
+func open(n byte) []byte { return envelope.AppendOpen(nil, envelope.Opening{ID: [16]byte{n}}) }
+
+func data(n int) []byte { return append(envelope.AppendData(nil, n), make([]byte, n)...) }
+
+// Each of these clients is left at once, with the reason that it broke the
+// protocol.
+func TestHostLeavesClientsThatBreakTheProtocol(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		act  func(s *speaker)
+		rule policer.Rule // "" where the envelope is broken
+	}{
+		{"ping flood", func(s *speaker) {
+			for range 100 {
+				s.frame(policer.Header{Type: policer.TypePing, Flags: policer.FlagSYN}, nil)
+			}
+		}, policer.RulePings},
+		{"stream with an even id", func(s *speaker) { s.syn(2) }, policer.RuleParity},
+		{"stream opened twice", func(s *speaker) { s.syn(1).syn(1) }, policer.RuleTwice},
+		{"ids that go down", func(s *speaker) { s.syn(3).syn(1) }, policer.RuleTwice},
+		{"data for what was never opened", func(s *speaker) { s.say(1, open(1)) }, policer.RuleParity},
+		{"frame too long", func(s *speaker) { s.syn(1).say(1, make([]byte, envelope.MaxWrite+1)) }, policer.RuleLength},
+		{"another version of yamux", func(s *speaker) { s.frame(policer.Header{Version: 1}, nil) }, policer.RuleFrame},
+		{"data before open", func(s *speaker) { s.syn(1).say(1, data(1)) }, ""},
+		{"open twice", func(s *speaker) { s.syn(1).say(1, append(open(1), open(1)...)) }, ""},
+		{"unknown frame", func(s *speaker) { s.syn(1).say(1, append(open(1), 99, 0, 0, 0)) }, ""},
+		{"verdict from a client", func(s *speaker) {
+			s.syn(1).say(1, envelope.AppendVerdict(open(1), envelope.Words{Code: "ok"}))
+		}, ""},
+		{"data beyond the early window", func(s *speaker) {
+			s.syn(1).say(1, append(open(1), data(envelope.EarlyWindow+1)...))
+		}, ""},
+		{"data after the end", func(s *speaker) {
+			s.syn(1).say(1, append(envelope.AppendFin(open(1)), data(1)...))
+		}, ""},
+		{"acknowledgement of what was not sent", func(s *speaker) {
+			s.syn(1).say(1, envelope.AppendAck(open(1), envelope.Acking{Delivered: 1, Limit: 2}))
+		}, ""},
+		{"a window beyond the largest", func(s *speaker) {
+			s.syn(1).say(1, envelope.AppendAck(open(1), envelope.Acking{Limit: envelope.MaxWindow + 1}))
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a, b := tcpPair(t)
+			defer a.Close()
+			host, err := Host(b, b, Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, a)
+			s := &speaker{Conn: a}
+			test.act(s)
+			s.send()
+			select {
+			case <-host.Done():
+			case <-time.After(patience):
+				t.Fatal("the trunk goes on")
+			}
+			if !errors.Is(host.Err(), &reason.Reason{Code: reason.Protocol}) {
+				t.Errorf("ended with %v, want %s", host.Err(), reason.Protocol)
+			}
+			var v *policer.Violation
+			if errors.As(host.Err(), &v); (v == nil) != (test.rule == "") || v != nil && v.Rule != test.rule {
+				t.Errorf("ended with %v, want rule %q", host.Err(), test.rule)
+			}
+		})
+	}
+}
+
+// A host that opens a stream towards a client, or speaks before its Verdict.
+func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		act  func(s *speaker)
+	}{
+		{"opens a stream", func(s *speaker) { s.syn(2) }},
+		{"data before the verdict", func(s *speaker) { s.say(1, data(1)) }},
+		{"verdict twice", func(s *speaker) {
+			ok := envelope.AppendVerdict(nil, envelope.Words{Code: "ok"})
+			s.say(1, append(ok, ok...))
+		}},
+		{"data beyond the window", func(s *speaker) {
+			s.say(1, envelope.AppendVerdict(nil, envelope.Words{Code: "ok"}))
+			for range 5 {
+				s.say(1, data(16<<10))
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a, b := tcpPair(t)
+			defer a.Close()
+			client, err := Client(b, b, Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := client.Open(soon(t), [16]byte{1}, [8]byte{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Until OPEN has come the stream is not there.
+			if _, err := io.ReadFull(a, make([]byte, 12+12+28)); err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, a)
+			s := &speaker{Conn: a}
+			test.act(s)
+			s.send()
+			select {
+			case <-client.Done():
+			case <-time.After(patience):
+				t.Fatal("the trunk goes on")
+			}
+			if !errors.Is(client.Err(), &reason.Reason{Code: reason.Protocol}) || c.Err() == nil {
+				t.Errorf("trunk ended with %v, stream with %v", client.Err(), c.Err())
+			}
+		})
+	}
+}
+
+// A stream that is not known here is reset, the trunk goes on.
+func TestAttachOfAnUnknownStreamIsReset(t *testing.T) {
+	t.Parallel()
+	a, b := tcpPair(t)
+	defer a.Close()
+	host, err := Host(b, b, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &speaker{Conn: a}
+	s.syn(1).say(1, envelope.AppendAttach(nil, envelope.Attachment{ID: [16]byte{1}, Epoch: 1}))
+	s.send()
+	a.SetReadDeadline(time.Now().Add(patience))
+	for {
+		var header [policer.HeaderSize]byte
+		if _, err := io.ReadFull(a, header[:]); err != nil {
+			t.Fatal(err)
+		}
+		h := policer.ParseHeader(header)
+		body := make([]byte, h.Body())
+		if _, err := io.ReadFull(a, body); err != nil {
+			t.Fatal(err)
+		}
+		if len(body) > 0 {
+			if envelope.Type(body[0]) != envelope.Rst {
+				t.Errorf("answer is frame %d, want RST", body[0])
+			}
+			break
+		}
+	}
+	if host.Err() != nil {
+		t.Errorf("the trunk ended: %v", host.Err())
+	}
+	host.CloseWith(nil)
+	<-host.Done()
+}
+
+func TestDeadPeerIsLeft(t *testing.T) {
+	t.Parallel()
+	client, _, _ := pair(t)
+	w := &watchman{t: client}
+	now := time.Now()
+	if err := w.look(now); err != nil {
+		t.Fatal(err)
+	}
+	// TCP's progress is a sign of life ...
+	w.acked, w.progressed = 0, time.Time{}
+	if _, ok := client.progress(); ok {
+		if err := w.look(now.Add(DeadAfter + 5*time.Second)); err != nil {
+			t.Errorf("with progress of TCP: %v", err)
+		}
+	}
+	// ... but not without end, and there is none any more.
+	w.progressed = now
+	w.acked, _ = client.progress()
+	if err := w.look(now.Add(DeadAfter + 20*time.Second)); !errors.Is(err, errDead) {
+		t.Errorf("without progress: %v, want %v", err, errDead)
+	}
+	if err := w.look(now.Add(WriteTimeout + 20*time.Second)); !errors.Is(err, errDead) {
+		t.Errorf("after a long time: %v, want %v", err, errDead)
+	}
+}
+
+// Refused streams that the client does not close pile up only so far.
+func TestHostLeavesClientThatClosesNothing(t *testing.T) {
+	t.Parallel()
+	a, b := tcpPair(t)
+	defer a.Close()
+	host, err := Host(b, b, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, a)
+	s := &speaker{Conn: a}
+	for i := range MaxRefused + 3*MaxOpening {
+		s.syn(uint32(2*i+1)).say(uint32(2*i+1), open(1))
+		s.send()
+		eventually(t, "the stream is seen", func() bool {
+			host.mu.Lock()
+			defer host.mu.Unlock()
+			return host.ctx.Err() != nil || host.waiting+host.refused > i && host.waiting <= 2*MaxOpening
+		})
+	}
+	<-host.Done()
+	if !errors.Is(host.Err(), errRefused) {
+		t.Errorf("ended with %v, want %v", host.Err(), errRefused)
+	}
+}
