@@ -69,6 +69,8 @@ func layers() map[string]int {
 		"edge/internal/sessions": 2, "edge/internal/policy": 2, "edge/internal/registry": 2,
 		"edge/internal/enrol": 2, "edge/internal/audit": 2, "edge/internal/certs": 2,
 		"edge/internal/metrics": 2,
+		// What the edge's commands say to the running edge, and their client.
+		"edge/internal/admin/adminapi": 1, "edge/internal/admin/client": 2,
 
 		"daemon/internal/agent": 3, "tray/internal/menu": 3, "edge/internal/relay": 3,
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/api"
 )
@@ -191,4 +192,20 @@ func (d *Daemon) AwaitTunnel(ctx context.Context, hostname string, want api.Tunn
 		}
 		return false
 	})
+}
+
+// JSONAs is JSON as another OS user.
+func (d *Daemon) JSONAs(ctx context.Context, u *User, v any, args ...string) error {
+	r := d.CtlAs(ctx, u, append(args, "--json")...)
+	if err := r.Err(); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(r.Stdout), v)
+}
+
+// RunDaemon runs a sallyportd to its end, for one that must not start.
+func (w *World) RunDaemon(ctx context.Context, state, socket string) Result {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return w.run(ctx, command{path: w.Programs.Daemon, dir: w.Dir, args: []string{"run", "--state", state, "--socket", socket}})
 }

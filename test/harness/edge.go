@@ -188,17 +188,25 @@ func (e *Edge) AddApp(ctx context.Context, hostname string, rules ...string) err
 	return e.Run(ctx, append([]string{"app", "add", hostname}, rules...)...).Err()
 }
 
-// JoinToken makes a join token for the site and hostnames given.
-func (e *Edge) JoinToken(ctx context.Context, hostnames string) (string, error) {
+// JoinToken makes a join token for the hostnames given; more are further flags.
+func (e *Edge) JoinToken(ctx context.Context, hostnames string, more ...string) (string, error) {
 	var out struct {
 		Token  string `json:"token"`
 		Secret string `json:"secret"`
 	}
-	if err := e.JSON(ctx, &out, "token", "new", "--site", e.Site, "--hostnames", hostnames); err != nil {
+	args := append([]string{"token", "new", "--site", e.Site, "--hostnames", hostnames}, more...)
+	if err := e.JSON(ctx, &out, args...); err != nil {
 		return "", err
 	}
 	if out.Secret != "" {
 		return out.Secret, nil
 	}
 	return out.Token, nil
+}
+
+// Serve runs serve to its end, for an edge that must not start.
+func (e *Edge) Serve(ctx context.Context) Result {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return e.world.run(ctx, command{path: e.world.Programs.Edge, dir: e.Dir, args: []string{"serve", "--config", e.Config()}, env: e.env})
 }

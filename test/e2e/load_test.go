@@ -1,0 +1,275 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/test/harness"
+)
+
+// together runs f n times at once and joins the errors.
+func together(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = f(i) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// checked sends n bytes of a sequence of its own through an echo while it reads
+// them back, and compares each.
+func checked(ctx context.Context, addr string, seed uint64, n int64) error {
+	c, err := connect(ctx, addr, 2*time.Minute)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sent := make(chan error, 1)
+	go func() { // ends with the connection
+		_, err := io.CopyN(c, stream(seed), n)
+		sent <- errors.Join(err, c.CloseWrite())
+	}()
+	want, got := stream(seed), io.LimitReader(c, n+1)
+	a, b := make([]byte, 16<<10), make([]byte, 16<<10)
+	var at int64
+	for {
+		k, err := got.Read(b)
+		if _, werr := io.ReadFull(want, a[:k]); werr != nil {
+			return werr
+		}
+		if !bytes.Equal(a[:k], b[:k]) {
+			return fmt.Errorf("connection %d: wrong bytes at %d", seed, at)
+		}
+		at += int64(k)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("connection %d after %d bytes: %w", seed, at, err)
+		}
+	}
+	if at != n {
+		return fmt.Errorf("connection %d: %d bytes, want %d: %w", seed, at, n, errShort)
+	}
+	return <-sent
+}
+
+// TestThousandConnections: 1,000 at once through one forward, each with bytes of
+// its own, each byte checked.
+func TestThousandConnections(t *testing.T) {
+	s := standard(t)
+	addr := s.forward(app)
+	s.signIn(alice, harness.Loopback)
+	s.must(together(1000, func(i int) error {
+		return checked(s.ctx, addr, uint64(i), int64(1+(i*7919)%(96<<10)))
+	}))
+	s.must(s.client.Await(s.ctx, "all to be over", func(st api.Status) bool {
+		f := forwardOf(st, addr)
+		return f.Connections == 0 && f.TotalConns >= 1000
+	}))
+}
+
+// TestHalfClose: the client sends its request and its FIN; the reply of 256 MiB
+// comes whole.
+func TestHalfClose(t *testing.T) {
+	t.Parallel()
+	const reply = 256 << 20
+	s := begin(t, harness.EdgeOptions{})
+	s.publish(serve(t, replyAfterFIN))
+	s.startClient()
+	addr := s.forward(app)
+	s.signIn(alice, harness.Loopback)
+	c, err := connect(s.ctx, addr, 2*time.Minute)
+	s.must(err)
+	defer c.Close()
+	_, err = c.Write(binary.BigEndian.AppendUint64(nil, reply))
+	s.must(err)
+	s.must(c.CloseWrite())
+	got, err := sum(c, reply)
+	s.must(err)
+	want, err := sum(stream(7), reply)
+	s.must(err)
+	if !bytes.Equal(got, want) {
+		t.Error("the reply differs from what was sent")
+	}
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("after the reply: %d bytes, %v; want an orderly end", n, err)
+	}
+}
+
+// TestOneLoginForAll: 200 connections at once on 10 forwards, with nobody signed
+// in: one login, then all of them go on.
+func TestOneLoginForAll(t *testing.T) {
+	t.Parallel()
+	s := standard(t)
+	forwards := make([]string, 10)
+	for i := range forwards {
+		forwards[i] = s.forward(app)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- together(200, func(i int) error { return checked(s.ctx, forwards[i%10], uint64(i), 1000) })
+	}()
+	s.must(s.client.Await(s.ctx, "all to wait for one login", func(st api.Status) bool {
+		waiting := 0
+		for _, f := range st.Forwards {
+			waiting += f.Waiting
+		}
+		return waiting == 200 && len(st.Logins) == 1
+	}))
+	s.signIn(alice, harness.Loopback)
+	s.must(<-done)
+}
+
+// TestEdgeKilledUnderLoad: kill -9 of the edge. Broken streams end in a reset,
+// never in an orderly end; links come back without a login; nothing leaks.
+func TestEdgeKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := standard(t)
+	addr := s.forward(app)
+	s.signIn(alice, harness.Loopback)
+	s.must(echoOnce(s.ctx, addr))
+	clientBefore, hostBefore := descriptors(t, s.client), descriptors(t, s.host)
+
+	const n = 50
+	var started sync.WaitGroup
+	started.Add(n)
+	done := make(chan error, 1)
+	go func() {
+		done <- together(n, func(i int) error { return untilReset(s.ctx, addr, &started) })
+	}()
+	started.Wait()
+	s.edge.Process().Kill()
+	s.must(<-done)
+	s.must(s.edge.Start(s.ctx))
+	s.must(echoEventually(s.ctx, addr))
+	s.must(s.client.Await(s.ctx, "streams to be gone", func(st api.Status) bool {
+		return forwardOf(st, addr).Connections == 0 && st.Sessions[0].State == api.SessionActive
+	}))
+	for _, d := range []struct {
+		daemon *harness.Daemon
+		before int
+	}{{s.client, clientBefore}, {s.host, hostBefore}} {
+		s.must(harness.Poll(s.ctx, "descriptors of "+d.daemon.Name+" to go back", func() (bool, error) {
+			now := descriptors(t, d.daemon)
+			return now <= d.before+2, fmt.Errorf("%d open, %d before", now, d.before)
+		}))
+	}
+}
+
+// untilReset sends and reads back until the connection breaks; an orderly end is
+// an error.
+func untilReset(ctx context.Context, addr string, started *sync.WaitGroup) error {
+	var once sync.Once
+	defer once.Do(started.Done)
+	c, err := connect(ctx, addr, 60*time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	block, back := make([]byte, 32<<10), make([]byte, 32<<10)
+	for {
+		if _, err := c.Write(block); err != nil {
+			return nil
+		}
+		if _, err := io.ReadFull(c, back); err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return fmt.Errorf("a broken stream ended in an orderly way: %w", err)
+			}
+			return nil
+		}
+		once.Do(started.Done)
+	}
+}
+
+// descriptors counts the open files of a daemon.
+func descriptors(t *testing.T, d *harness.Daemon) int {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(d.Process().PID()), "fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// TestVanishedReader: an application that goes away in the middle of a transfer
+// frees the origin's side within moments.
+func TestVanishedReader(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 8)
+	s := begin(t, harness.EdgeOptions{})
+	s.publish(serve(t, func(c *net.TCPConn) {
+		_, err := io.Copy(c, stream(1))
+		ended <- err
+	}))
+	s.startClient()
+	addr := s.forward(app)
+	s.signIn(alice, harness.Loopback)
+	c, err := connect(s.ctx, addr, time.Minute)
+	s.must(err)
+	if _, err := sum(c, 4<<20); err != nil {
+		t.Fatal(err)
+	}
+	s.must(c.SetLinger(0))
+	s.must(c.Close())
+	s.within(10*time.Second, func(ctx context.Context) {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("the origin saw an orderly end")
+			}
+		case <-ctx.Done():
+			t.Error("the origin still sends to somebody who has gone")
+		}
+	})
+}
+
+// TestReaderThatRests: a connection that is not read blocks neither its own other
+// direction nor another connection.
+func TestReaderThatRests(t *testing.T) {
+	t.Parallel()
+	s := begin(t, harness.EdgeOptions{})
+	received := make(chan int64, 2)
+	s.publish(serve(t, func(c *net.TCPConn) {
+		go io.Copy(c, stream(1)) // ends with the connection; nobody reads it at first
+		n, _ := io.Copy(io.Discard, c)
+		received <- n
+	}))
+	s.startClient()
+	addr := s.forward(app)
+	s.signIn(alice, harness.Loopback)
+	resting, err := connect(s.ctx, addr, time.Minute)
+	s.must(err)
+	defer resting.Close()
+	// The other direction of the same connection: far more than all buffers.
+	const up = 32 << 20
+	_, err = io.CopyN(resting, stream(2), up)
+	s.must(err)
+	// Another connection.
+	other, err := connect(s.ctx, addr, time.Minute)
+	s.must(err)
+	defer other.Close()
+	if _, err := sum(other, 8<<20); err != nil {
+		t.Errorf("beside a resting reader: %v", err)
+	}
+	s.must(resting.CloseWrite())
+	if n := <-received; n != up {
+		t.Errorf("the origin received %d bytes, want %d", n, up)
+	}
+}
