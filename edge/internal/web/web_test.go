@@ -2,226 +2,20 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/netip"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/sallyport/sallyport/edge/internal/authn"
-	"github.com/sallyport/sallyport/edge/internal/config"
-	"github.com/sallyport/sallyport/edge/internal/idp"
 	"github.com/sallyport/sallyport/edge/internal/login"
-	"github.com/sallyport/sallyport/edge/internal/store"
-	"github.com/sallyport/sallyport/test/walker"
 	"github.com/sallyport/sallyport/wire"
 )
-
-const (
-	email    = "alice@site.com"
-	password = "correct horse battery"
-)
-
-var verifier = []byte("a verifier of the daemon")
-
-// stage is the whole login side of an edge on a real HTTP server, with the
-// embedded provider.
-type stage struct {
-	edge   config.Config
-	idp    *idp.Provider
-	logins *login.Service
-	server *httptest.Server
-
-	mu    sync.Mutex
-	ended []string
-}
-
-type option func(*stage, *Config)
-
-func start(t *testing.T, options ...option) *stage { return startAt(t, false, options...) }
-
-func startAt(t *testing.T, https bool, options ...option) *stage {
-	t.Helper()
-	st := &stage{}
-	var handler http.Handler
-	st.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	st.edge = config.Config{Name: "localhost", ID: "edge-1", Listen: st.server.Listener.Addr().String()}
-	if https {
-		st.edge.Name, st.edge.Listen = "edge.site.com", ":8443"
-		st.server.StartTLS()
-	} else {
-		st.server.Start()
-	}
-	t.Cleanup(st.server.Close)
-	_, port, _ := net.SplitHostPort(st.server.Listener.Addr().String())
-	n, _ := strconv.ParseUint(port, 10, 16)
-	st.edge.Port = uint16(n)
-	st.edge.Sites = []config.Site{{Zone: "site.com"}, {Zone: "other.org", Publishers: []string{"group:hosts"}}}
-	st.edge.Administrators = []string{"group:admins"}
-	st.edge.Login.Modes = []string{config.ModeLoopback, config.ModeCode}
-
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(filepath.Join(t.TempDir(), "edge.db"), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	if st.idp, err = idp.New(t.Context(), db, idp.Config{WebURL: st.edge.WebURL(), Log: log}); err != nil {
-		t.Fatal(err)
-	}
-	id, secret := st.idp.Client()
-	provider, err := authn.New(authn.Config{
-		Issuer: st.idp.Issuer(), ClientID: id, ClientSecret: secret, RedirectURL: st.edge.WebURL() + "/callback",
-		Transport: st.idp.Transport(), Log: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.logins = login.New(login.Config{Edge: func() *config.Config { return &st.edge }, Log: log})
-	st.logins.OnEnded(func(_ wire.KeyID, _ string, r wire.Reason) {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		st.ended = append(st.ended, string(r.Code))
-	})
-	cfg := Config{
-		Edge: func() *config.Config { return &st.edge }, Logins: st.logins, Provider: provider,
-		IDP: st.idp.Handler(), Setup: st.idp, Log: log,
-	}
-	for _, o := range options {
-		o(st, &cfg)
-	}
-	handler = New(cfg)
-	return st
-}
-
-func (st *stage) heard() []string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return slices.Clone(st.ended)
-}
-
-func (st *stage) person(t *testing.T, groups ...string) {
-	t.Helper()
-	if _, _, err := st.idp.People().Add(t.Context(), idp.NewPerson{Email: email, Name: "Alice", Password: password, Groups: groups}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (st *stage) begin(t *testing.T, mode wire.LoginMode, purpose wire.LoginPurpose) *wire.LoginStarted {
-	t.Helper()
-	sum := sha256.Sum256(verifier)
-	m := &wire.LoginStart{Purpose: purpose, Mode: mode, DeviceName: "<b>laptop</b>", OSUser: "bob", VerifierHash: sum[:]}
-	if mode == wire.ModeLoopback {
-		m.LoopbackPort, m.LoopbackPath = 41234, "/0123456789abcdef"
-	}
-	started, err := st.logins.Start(t.Context(), wire.KeyID{1}, netip.MustParseAddr("192.0.2.7"), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return started
-}
-
-func (st *stage) redeem(t *testing.T, attempt string, r walker.Result) *login.Approved {
-	t.Helper()
-	code := r.ApprovalCode
-	if code == "" {
-		u, err := url.Parse(r.Redirect)
-		if err != nil || u.Host != "127.0.0.1:41234" || u.Path != "/0123456789abcdef" {
-			t.Fatalf("redirect %q %v", r.Redirect, err)
-		}
-		code = u.Query().Get("code")
-	}
-	done, err := st.logins.Redeem(t.Context(), wire.KeyID{1}, &wire.LoginRedeem{Attempt: attempt, Code: code, Verifier: verifier})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
-
-// browser is a client with cookies that does not follow redirects.
-func browser(t *testing.T) *http.Client {
-	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-type answer struct {
-	*http.Response
-	body string
-}
-
-func do(t *testing.T, c *http.Client, r *http.Request) answer {
-	t.Helper()
-	resp, err := c.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp, string(body)}
-}
-
-func (st *stage) request(t *testing.T, method, to string, form url.Values) *http.Request {
-	t.Helper()
-	if strings.HasPrefix(to, "/") {
-		to = st.edge.WebURL() + to
-	}
-	r, err := http.NewRequestWithContext(t.Context(), method, to, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	return r
-}
-
-func (st *stage) get(t *testing.T, c *http.Client, to string) answer {
-	t.Helper()
-	return do(t, c, st.request(t, http.MethodGet, to, nil))
-}
-
-func (st *stage) post(t *testing.T, c *http.Client, to string, form url.Values) answer {
-	t.Helper()
-	return do(t, c, st.request(t, http.MethodPost, to, form))
-}
-
-// toConfirm walks a browser to the confirm page by hand.
-func (st *stage) toConfirm(t *testing.T, c *http.Client, attempt string) {
-	t.Helper()
-	to := st.post(t, c, "/login/"+attempt, url.Values{"action": {"continue"}}).Header.Get("Location")
-	to = st.get(t, c, to).Header.Get("Location") // authorize -> login page
-	u, err := url.Parse(to)
-	if err != nil || u.Path != "/idp/login" {
-		t.Fatalf("not at the login page but %q", to)
-	}
-	to = st.post(t, c, "/idp/login", url.Values{"id": {u.Query().Get("id")}, "email": {email}, "password": {password}}).Header.Get("Location")
-	to = st.get(t, c, to).Header.Get("Location") // -> callback
-	if a := st.get(t, c, to); a.Header.Get("Location") != "/confirm/"+attempt {
-		t.Fatalf("callback: %d %s", a.StatusCode, a.body)
-	}
-	if again := st.get(t, c, to); again.StatusCode != http.StatusBadRequest {
-		t.Fatalf("callback loaded again: %d", again.StatusCode)
-	}
-}
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
@@ -231,20 +25,20 @@ func TestLogin(t *testing.T) {
 			st := start(t)
 			st.person(t, "staff")
 			started := st.begin(t, mode, wire.PurposeSession)
-			client := walker.NewClient(nil)
-			r, err := walker.Login(t.Context(), client, started.URL, email, password)
-			if err != nil {
-				t.Fatal(err)
+			if started.URL != st.edge.WebURL()+"/login/"+started.Attempt {
+				t.Fatalf("URL %q", started.URL)
 			}
+			client := browser(t)
+			code := st.approve(t, client, started.Attempt)
 			if mode == wire.ModeCode {
-				if a := st.get(t, client, "/done/"+started.Attempt); !strings.Contains(a.body, r.ApprovalCode) {
+				if a := st.get(t, client, "/done/"+started.Attempt); !strings.Contains(a.body, code) {
 					t.Fatal("the code is gone when the page is loaded again")
 				}
-				if a := st.get(t, browser(t), "/done/"+started.Attempt); a.StatusCode != http.StatusForbidden || strings.Contains(a.body, r.ApprovalCode) {
+				if a := st.get(t, browser(t), "/done/"+started.Attempt); a.StatusCode != http.StatusForbidden || strings.Contains(a.body, code) {
 					t.Fatal("another browser sees the code")
 				}
 			}
-			done := st.redeem(t, started.Attempt, r)
+			done := st.redeem(t, started.Attempt, code)
 			if done.Identity.Email != email || !done.Identity.EmailVerified || !slices.Equal(done.Identity.Groups, []string{"staff"}) ||
 				done.Identity.Issuer != st.idp.Issuer() || !slices.Equal(done.Identity.AMR, []string{"pwd"}) || done.Identity.AuthTime.IsZero() ||
 				!done.Browser.IsLoopback() {
@@ -276,22 +70,9 @@ func TestLoginOverHTTPS(t *testing.T) {
 		t.Fatalf("cookie %q", cookie)
 	}
 	started = st.begin(t, wire.ModeCode, wire.PurposeSession)
-	r, err := walker.Login(t.Context(), walker.NewClient(transport), started.URL, email, password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.redeem(t, started.Attempt, r)
-}
-
-func TestWrongPassword(t *testing.T) {
-	t.Parallel()
-	st := start(t)
-	st.person(t)
-	started := st.begin(t, wire.ModeLoopback, wire.PurposeSession)
-	_, err := walker.Login(t.Context(), walker.NewClient(nil), started.URL, email, "wrong password")
-	if err == nil || !strings.Contains(err.Error(), "not right") {
-		t.Fatalf("error %v", err)
-	}
+	c = browser(t)
+	c.Transport = transport
+	st.redeem(t, started.Attempt, st.approve(t, c, started.Attempt))
 }
 
 func TestScannersChangeNothing(t *testing.T) {
@@ -316,11 +97,7 @@ func TestScannersChangeNothing(t *testing.T) {
 			}
 		}
 	}
-	r, err := walker.Login(t.Context(), walker.NewClient(nil), started.URL, email, password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.redeem(t, started.Attempt, r)
+	st.redeem(t, started.Attempt, st.approve(t, browser(t), started.Attempt))
 }
 
 func TestSecondBrowserIsRefused(t *testing.T) {
@@ -449,21 +226,18 @@ func TestEnrol(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		done := st.redeem(t, id, walker.Result{ApprovalCode: answer.Code})
+		done := st.redeem(t, id, answer.Code)
 		if done.Site != "other.org" || !slices.Equal(done.Hostnames, []string{"*.lab.other.org", "tcp.other.org"}) {
 			t.Fatalf("approved %+v", done)
 		}
 	})
-	t.Run("walked", func(t *testing.T) {
+	t.Run("on the whole site", func(t *testing.T) {
 		t.Parallel()
 		st := start(t)
 		st.person(t, "hosts")
 		started := st.begin(t, wire.ModeLoopback, wire.PurposeEnrol)
-		r, err := walker.Login(t.Context(), walker.NewClient(nil), started.URL, email, password)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if done := st.redeem(t, started.Attempt, r); done.Site != "other.org" || len(done.Hostnames) != 0 {
+		code := st.approve(t, browser(t), started.Attempt)
+		if done := st.redeem(t, started.Attempt, code); done.Site != "other.org" || len(done.Hostnames) != 0 {
 			t.Fatalf("approved %+v", done)
 		}
 	})
@@ -471,21 +245,13 @@ func TestEnrol(t *testing.T) {
 		t.Parallel()
 		st := start(t)
 		st.person(t, "staff")
-		started := st.begin(t, wire.ModeLoopback, wire.PurposeEnrol)
-		_, err := walker.Login(t.Context(), walker.NewClient(nil), started.URL, email, password)
-		if err == nil || !strings.Contains(err.Error(), "may not publish") || !slices.Equal(st.heard(), []string{"denied"}) {
-			t.Fatalf("error %v, told %v", err, st.heard())
+		id := st.begin(t, wire.ModeLoopback, wire.PurposeEnrol).Attempt
+		c := browser(t)
+		a := st.get(t, c, st.signIn(t, c, id))
+		if a.StatusCode != http.StatusGone || !strings.Contains(a.body, "may not publish") || !slices.Equal(st.heard(), []string{"denied"}) {
+			t.Fatalf("%d, told %v: %s", a.StatusCode, st.heard(), a.body)
 		}
 	})
-}
-
-func mustURL(t *testing.T, raw string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }
 
 // broken is a provider that fails.
@@ -522,31 +288,35 @@ func TestProviderIsDown(t *testing.T) {
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	st := start(t)
-	link := st.idp.SetupLink()
-	client := walker.NewClient(nil)
-	if err := walker.Setup(t.Context(), client, link, email, "Alice", "short"); err == nil || !strings.Contains(err.Error(), "12 to 256") {
-		t.Fatalf("short password: %v", err)
+	link := mustURL(t, st.idp.SetupLink())
+	token, c := link.Query().Get("token"), browser(t)
+	form := func(email, password, again string) url.Values {
+		return url.Values{"token": {token}, "email": {email}, "name": {"Alice"}, "password": {password}, "again": {again}}
 	}
-	token := mustURL(t, link).Query().Get("token")
-	differ := st.post(t, client, "/setup", url.Values{"token": {token}, "email": {email}, "password": {password}, "again": {password + "x"}})
-	if differ.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(differ.body, "differ") || strings.Contains(differ.body, password) {
-		t.Fatalf("passwords differ: %d %s", differ.StatusCode, differ.body)
+	if a := st.get(t, c, link.String()); a.StatusCode != http.StatusOK || !strings.Contains(a.body, token) {
+		t.Fatalf("page: %d %s", a.StatusCode, a.body)
 	}
-	if err := walker.Setup(t.Context(), client, link, email, "Alice", password); err != nil {
-		t.Fatal(err)
+	for want, f := range map[string]url.Values{
+		"A password has 12 to 256 characters.": form(email, "short", "short"),
+		"The two passwords differ.":            form(email, password, password+"x"),
+		"That is not a valid email address.":   form("alice", password, password),
+	} {
+		a := st.post(t, c, "/setup", f)
+		if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, `role="alert">`+want) || strings.Contains(a.body, password) {
+			t.Fatalf("%s: %d %s", want, a.StatusCode, a.body)
+		}
 	}
-	if err := walker.Setup(t.Context(), client, link, "eve@site.com", "Eve", password); err == nil {
-		t.Fatal("the link worked twice")
+	if a := st.post(t, c, "/setup", form(email, password, password)); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "The edge is ready") {
+		t.Fatalf("set-up: %d %s", a.StatusCode, a.body)
 	}
-	if a := st.get(t, client, "/setup?token=x"); a.StatusCode != http.StatusForbidden {
+	if a := st.post(t, c, "/setup", form("eve@site.com", password, password)); a.StatusCode != http.StatusForbidden {
+		t.Fatalf("the link a second time: %d", a.StatusCode)
+	}
+	if a := st.get(t, c, "/setup?token=x"); a.StatusCode != http.StatusForbidden {
 		t.Fatalf("wrong token: %d", a.StatusCode)
 	}
-	started := st.begin(t, wire.ModeLoopback, wire.PurposeEnrol) // an administrator may
-	r, err := walker.Login(t.Context(), client, started.URL, email, password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.redeem(t, started.Attempt, r)
+	id := st.begin(t, wire.ModeLoopback, wire.PurposeEnrol).Attempt // an administrator may
+	st.redeem(t, id, st.approve(t, c, id))
 }
 
 func TestCrossOriginPostsAreRefused(t *testing.T) {
