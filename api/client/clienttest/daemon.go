@@ -48,6 +48,8 @@ type Daemon struct {
 	streams map[string]api.Stream
 	calls   []string
 	ended   chan struct{}
+
+	holdStreams bool
 }
 
 // New starts a daemon that has an edge and nothing else; it stops with the test.
@@ -113,6 +115,13 @@ func (d *Daemon) EndStreams(p *api.Problem) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.streams["end"] = api.Stream{Problem: p}
+}
+
+// HoldStreams makes streams wait for a session from now on.
+func (d *Daemon) HoldStreams() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.holdStreams = true
 }
 
 // Calls lists the requests so far, as "GET /v1/status".

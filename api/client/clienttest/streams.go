@@ -17,6 +17,9 @@ func (d *Daemon) openStream(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !d.signedIn(r) {
+		return
+	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
@@ -33,6 +36,32 @@ func (d *Daemon) openStream(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.streams[id] = api.Stream{ID: id, Hostname: in.Hostname, Problem: end.Problem}
 	d.mu.Unlock()
+}
+
+// signedIn waits for a session where HoldStreams says so, with a wanted login.
+func (d *Daemon) signedIn(r *http.Request) bool {
+	d.mu.Lock()
+	hold := d.holdStreams
+	d.mu.Unlock()
+	if !hold {
+		return true
+	}
+	d.Change(func(s *api.Status) {
+		if len(s.Sessions) == 0 {
+			s.Logins = append(s.Logins, api.Login{ID: d.idLocked("lgn"), Edge: "edge.site.com", Owner: s.User, State: api.LoginWanted, Waiting: 1})
+		}
+	})
+	for {
+		d.mu.Lock()
+		signedIn, changed := len(d.status.Sessions) > 0, d.changed
+		d.mu.Unlock()
+		if signedIn {
+			return true
+		}
+		if !d.await(r, changed) {
+			return false
+		}
+	}
 }
 
 func echo(conn net.Conn, r *bufio.Reader, breakOff bool) {

@@ -165,6 +165,24 @@ func TestStdioLogin(t *testing.T) {
 	}
 }
 
+// A daemon that holds the stream until somebody has signed in: with a person
+// there the login is taken, without one the command gives up.
+func TestStdioHeld(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	b.Daemon.HoldStreams()
+	b.In = "data\n"
+	opened := withBrowser(t, b, clienttest.GoodCode)
+	if got := b.Run("access", "ssh", "ssh.site.com"); got.Code != 3 || !strings.Contains(got.Err, "hint: sallyport login") || *opened != 0 {
+		t.Errorf("without a person: %d browsers, %+v", *opened, got)
+	}
+	b.System.ErrTerminal = true
+	b.System.OpenTTY = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }
+	if got := b.Run("access", "ssh", "ssh.site.com"); got.Code != 0 || got.Out != "DATA\n" || *opened != 1 {
+		t.Errorf("with a person: %d browsers, %+v", *opened, got)
+	}
+}
+
 func TestStdioDenied(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t)

@@ -54,12 +54,20 @@ func FindTunnel(all []api.Tunnel, word string) (api.Tunnel, error) {
 		func(t api.Tunnel) []string { return []string{t.Hostname} })
 }
 
-// FindEdge finds by its id or name.
+// FindEdge finds by its id or name; where the machine and the person both have
+// it, the person's own is meant.
 func FindEdge(all []api.Edge, word string) (api.Edge, error) {
 	if name, err := Edge(word); err == nil && !strings.HasPrefix(word, "edg_") {
 		word = name
 	}
-	return Find(all, word, "edge", "sallyport edge list",
-		func(e api.Edge) string { return e.ID },
-		func(e api.Edge) []string { return []string{e.Name} })
+	own := slices.DeleteFunc(slices.Clone(all), func(e api.Edge) bool { return e.Machine })
+	find := func(from []api.Edge) (api.Edge, error) {
+		return Find(from, word, "edge", "sallyport edge list",
+			func(e api.Edge) string { return e.ID },
+			func(e api.Edge) []string { return []string{e.Name} })
+	}
+	if e, err := find(own); err == nil {
+		return e, nil
+	}
+	return find(all)
 }

@@ -16,10 +16,17 @@ import (
 // errOver ends what runs beside the main thing.
 var errOver = errors.New("the main thing is over")
 
-// beside runs do, and meanwhile takes the logins that are wanted at its edge
-// ("" means any) and tells when access ends. Without a taker they are left to
-// the tray or another command. It returns do's error.
-func (w *Walk) beside(ctx context.Context, edge string, taker *signin.Taker, do func(context.Context) error) error {
+// companion is shown each status and runs beside the main thing; a
+// *signin.Taker is one.
+type companion interface {
+	Offer(st *api.Status)
+	Run(ctx context.Context) error
+}
+
+// beside runs do, shows each status meanwhile to the companion (nil means that
+// there is none), and tells when access at its edge ("" means any) ends. It
+// returns do's error, or that of the companion if it is first.
+func (w *Walk) beside(ctx context.Context, edge string, c companion, do func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := do(ctx); err != nil {
@@ -27,9 +34,9 @@ func (w *Walk) beside(ctx context.Context, edge string, taker *signin.Taker, do 
 		}
 		return errOver
 	})
-	group.Go(func() error { return w.watch(ctx, edge, taker) })
-	if taker != nil {
-		group.Go(func() error { return taker.Run(ctx) })
+	group.Go(func() error { return w.watch(ctx, edge, c) })
+	if c != nil {
+		group.Go(func() error { return c.Run(ctx) })
 	}
 	err := group.Wait()
 	if errors.Is(err, errOver) {
@@ -58,8 +65,9 @@ func (w *Walk) loginDone(l api.Login, err error) {
 	}
 }
 
-// watch shows each status to the taker, and tells when a session ends.
-func (w *Walk) watch(ctx context.Context, edge string, taker *signin.Taker) error {
+// watch shows each status to the companion, and tells when a session ends. With
+// nobody to take it, a wanted login is told.
+func (w *Walk) watch(ctx context.Context, edge string, c companion) error {
 	var before []api.Session
 	told := ""
 	for ev, err := range w.Client.Watch(ctx) {
@@ -69,10 +77,11 @@ func (w *Walk) watch(ctx context.Context, edge string, taker *signin.Taker) erro
 		if ev.Status == nil {
 			continue
 		}
-		if taker != nil {
-			taker.Offer(ev.Status)
-		} else {
-			told = w.tellWanted(ev.Status, edge, told)
+		if c != nil {
+			c.Offer(ev.Status)
+		} else if l, ok := wantedAt(ev.Status, edge); ok && l.ID != told {
+			w.Term.NoteError("", errLoginNeeded())
+			told = l.ID
 		}
 		now := sessionsAt(ev.Status, edge)
 		w.Term.Note(view.SessionChange(before, now)...)
@@ -81,17 +90,18 @@ func (w *Walk) watch(ctx context.Context, edge string, taker *signin.Taker) erro
 	return nil
 }
 
-// tellWanted says once for each login that it is wanted.
-func (w *Walk) tellWanted(st *api.Status, edge, told string) string {
+// wantedAt finds a login that nobody has taken.
+func wantedAt(st *api.Status, edge string) (api.Login, bool) {
 	for _, l := range st.Logins {
 		if l.State == api.LoginWanted && (edge == "" || strings.EqualFold(l.Edge, edge)) {
-			if l.ID != told {
-				w.Term.Note("login needed: a connection waits for it", "hint: sallyport login")
-			}
-			return l.ID
+			return l, true
 		}
 	}
-	return told
+	return api.Login{}, false
+}
+
+func errLoginNeeded() *api.Problem {
+	return &api.Problem{Code: api.CodeLoginNeeded, Title: "login needed", Detail: "a connection waits for it", Hint: "sallyport login"}
 }
 
 func sessionsAt(st *api.Status, edge string) []api.Session {

@@ -5,13 +5,12 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/ctl/internal/cli/view"
-	"github.com/sallyport/sallyport/internal/signin"
 )
 
 // Forward keeps a forward until ctx ends, tells what changes, and takes the
 // logins that its connections want.
 func (w *Walk) Forward(ctx context.Context, in api.ForwardInput, noBrowser bool) error {
-	var taker *signin.Taker
+	var taker companion
 	// A code could be typed only where somebody types, or says so.
 	if mode, _ := w.Term.LoginMode(noBrowser); mode == api.ModeLoopback || noBrowser || w.Term.Terminal {
 		taker = w.taker(in.Edge, noBrowser, w.Term.Typed)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/api/client"
-	"github.com/sallyport/sallyport/internal/signin"
 )
 
 // copyBytes is the size of a copy's buffer: large enough that a bulk transfer
@@ -71,15 +70,16 @@ func lost(host string, err error) error {
 }
 
 // openStream opens a stream. Where a login is needed, and a person is there, it
-// goes through it; a script gets the problem, with the command to run.
+// goes through it. A script gets the problem with the command to run, unless the
+// tray or another command takes the login within unclaimed.
 func (w *Walk) openStream(ctx context.Context, in api.StreamInput, noBrowser bool) (*client.Stream, error) {
 	attended := w.Term.Attended()
-	var taker *signin.Taker
+	var aside companion = newUnclaimed(in.Edge)
 	if attended {
-		taker = w.taker(in.Edge, noBrowser, w.Term.TypedOnTTY)
+		aside = w.taker(in.Edge, noBrowser, w.Term.TypedOnTTY)
 	}
 	var s *client.Stream
-	err := w.beside(ctx, in.Edge, taker, func(ctx context.Context) (err error) {
+	err := w.beside(ctx, in.Edge, aside, func(ctx context.Context) (err error) {
 		s, err = w.Client.OpenStream(ctx, in)
 		return err
 	})

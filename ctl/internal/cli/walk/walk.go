@@ -54,12 +54,17 @@ func (w *Walk) Edge(ctx context.Context, said, host string, machine bool) (strin
 	if err != nil {
 		return "", err
 	}
+	in := api.EdgeInput{Name: name, Machine: machine}
 	for _, e := range edges {
-		if e.Name == name && (e.Machine || !machine) {
+		if e.Name != name {
+			continue
+		}
+		if e.Machine || !machine {
 			return name, nil
 		}
+		in.Address, in.CAPEM = e.Address, e.CAPEM // the person's own, for the machine
 	}
-	_, err = w.Client.UseEdge(ctx, api.EdgeInput{Name: name, Machine: machine})
+	_, err = w.Client.UseEdge(ctx, in)
 	return name, err
 }
 
