@@ -2,11 +2,13 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -237,5 +239,174 @@ func TestStreamIsAConn(t *testing.T) {
 				return c, h, stop, nil
 			})
 		})
+	}
+}
+
+func TestTrunkThroughAnEdge(t *testing.T) {
+	t.Parallel()
+	e := fittingEnds(t)
+	client, host, j, err := joinEnds(t, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.mu.Lock()
+	name, surplus := j.name, j.surplus
+	j.mu.Unlock()
+	if name != e.hostName || surplus != 0 {
+		t.Errorf("the host's hello names %q and brings %d bytes more", name, surplus)
+	}
+	if client.Fingerprint() == "" || client.Fingerprint() != host.Fingerprint() {
+		t.Errorf("fingerprints %q and %q", client.Fingerprint(), host.Fingerprint())
+	}
+	if client.ID() != e.client.ID {
+		t.Errorf("id %v, want %v", client.ID(), e.client.ID)
+	}
+	other, _, _ := newTrunk(t)
+	if other.Fingerprint() == client.Fingerprint() {
+		t.Error("two trunks have one fingerprint")
+	}
+}
+
+// Whoever is not named by ticket and offer does not get a trunk.
+func TestTrunkRefusesStrangers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, e *ends)
+		want   error // at one of the ends
+	}{
+		{"another host answers", func(t *testing.T, e *ends) { e.host.Cert = device(t) }, ErrPeerKey},
+		{"another client comes", func(t *testing.T, e *ends) { e.client.Cert = device(t) }, ErrPeerKey},
+		{"another name is asked for", func(t *testing.T, e *ends) {
+			e.client.ServerName = NewLabel().ServerName("edge.test")
+		}, ErrServerName},
+		{"a lane where a trunk was offered", func(t *testing.T, e *ends) { e.client.Carrier = CarrierLane }, nil},
+		{"a client without a certificate", func(t *testing.T, e *ends) { e.client.Cert = tls.Certificate{} }, nil},
+		{"a key of another type", func(t *testing.T, e *ends) {
+			e.client.Cert = rsaDevice(t)
+			e.host.PeerKey = KeyIDOf(e.client.Cert.Leaf)
+		}, ErrKeyType},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := fittingEnds(t)
+			test.change(t, &e)
+			client, host, _, err := joinEnds(t, e)
+			if host != nil {
+				t.Error("the host has a trunk")
+			}
+			// A client may learn of its refusal only when it first reads.
+			if client != nil {
+				<-client.Done()
+				err = errors.Join(err, client.Err())
+			}
+			if err == nil || test.want != nil && !errors.Is(err, test.want) {
+				t.Errorf("refused with %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+// A host that says more than its one record before the client's hello.
+func TestSurplusOfTheHostEndsIt(t *testing.T) {
+	t.Parallel()
+	e := fittingEnds(t)
+	hello, err := helloRecord(t.Context(), e.hostName, ALPNTrunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rawClient, edgeClient := tcpPair(t)
+	rawHost, edgeHost := tcpPair(t)
+	j := &joint{client: edgeClient, host: edgeHost}
+	ended := make(chan struct{})
+	go func() { defer close(ended); j.run() }()
+	rawHost.Write(append(hello, 'x'))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := DialTrunk(ctx, rawClient, e.client); err == nil {
+		t.Error("the client has a trunk")
+	}
+	<-ended
+	if _, err := io.Copy(io.Discard, rawHost); j.surplus == 0 {
+		t.Errorf("surplus %d, %v", j.surplus, err)
+	}
+	rawHost.Close()
+}
+
+func TestHelloIsOneRecord(t *testing.T) {
+	t.Parallel()
+	name := NewLabel().ServerName("a-rather-long-name-of-an-edge.example.org")
+	hello, err := helloRecord(t.Context(), name, ALPNTrunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, got, err := readHello(bufio.NewReader(bytes.NewReader(hello)))
+	if err != nil || got != name || len(record) != len(hello) || len(hello) > MaxPeek {
+		t.Errorf("hello of %d bytes names %q, %v", len(hello), got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := helloRecord(ctx, name, ALPNTrunk); err == nil {
+		t.Error("a cancelled context makes a hello")
+	}
+}
+
+// A handshake that nobody answers ends with its context, and the connection.
+func TestTrunkHandshakeEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	e := fittingEnds(t)
+	for name, begin := range map[string]func(ctx context.Context, raw net.Conn) (*Trunk, error){
+		"client": func(ctx context.Context, raw net.Conn) (*Trunk, error) { return DialTrunk(ctx, raw, e.client) },
+		"host": func(ctx context.Context, raw net.Conn) (*Trunk, error) {
+			return AcceptTrunk(ctx, raw, e.hostName, e.host)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw, other := tcpPair(t)
+			defer other.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := begin(ctx, raw); err == nil {
+				t.Error("there is a trunk")
+			}
+			if _, err := raw.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the connection stays open: %v", err)
+			}
+		})
+	}
+}
+
+// Not parallel: it counts goroutines.
+func TestTrunkLeavesNoGoroutines(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, how := range []func(client, host *Trunk, j *joint){
+		func(client, host *Trunk, j *joint) { client.CloseWith(nil) },
+		func(client, host *Trunk, j *joint) { host.CloseWith(nil) },
+		func(client, host *Trunk, j *joint) { j.cut() },
+	} {
+		client, host, j := newTrunk(t)
+		for range 10 {
+			c, h := openStream(t, client, host)
+			go c.Write(make([]byte, 1<<20))
+			go io.Copy(h, h)
+		}
+		c, h := openStream(t, client, host)
+		c.CloseWrite()
+		h.CloseWrite()
+		io.Copy(io.Discard, c)
+		io.Copy(io.Discard, h)
+		how(client, host, j)
+		<-client.Done()
+		<-host.Done()
+	}
+	deadline := time.After(20 * time.Second)
+	for runtime.NumGoroutine() > before {
+		select {
+		case <-deadline:
+			buf := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
