@@ -329,3 +329,28 @@ func TestServeEndsWithReason(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where the start cannot be made durable, nothing is granted.
+func TestNoGrantWithoutAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.allow(app, "everyone")
+	host, _ := w.host(app)
+	client, s := w.client("alice@site.com")
+	x := w.trunk(client, s, host)
+	w.granted(client, host, x.ticket.Trunk)
+	w.stopAudit()
+	w.eventually("the audit is closed", func() bool {
+		return w.audit.Write(t.Context(), audit.Record{Event: "test", Outcome: audit.OK}) != nil
+	})
+	id := client.open(x.ticket.Trunk)
+	if d := expect[*wire.Denied](client); d.Stream != id || d.Reason.Code != wire.CodeInternal {
+		t.Errorf("denied = %+v", d)
+	}
+	host.register(app) // whatever came before it has come
+	for len(host.msgs) > 0 {
+		if g, ok := (<-host.msgs).(*wire.Grant); ok {
+			t.Errorf("granted all the same: %+v", g)
+		}
+	}
+}

@@ -50,6 +50,7 @@ type world struct {
 	audit     *audit.Log
 	meter     *counts
 	auditFile string
+	stopAudit context.CancelFunc
 }
 
 // counts is a Meter.
@@ -110,6 +111,7 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 		Login: login.New(login.Config{Edge: settings, Log: log}), Meter: w.meter, Log: log,
 	}, limits)
 	auditCtx, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
+	w.stopAudit = stopAudit
 	auditDone, done := make(chan error, 1), make(chan error, 1)
 	go func() { auditDone <- w.audit.Run(auditCtx) }()
 	go func() { done <- w.relay.Serve(ctx, l) }()
