@@ -53,8 +53,8 @@ degraded: 1 of 2 forwards is ready
 problem: no owner check on this system
 hint: use Unix sockets
 
-EDGE              LINK     SINCE   USED FOR     ID
-edge.site.com     online   2m ago  forwards     edg_1
+EDGE              LINK     SINCE   USED BY      ID
+edge.site.com     online   2m ago  you          edg_1
 e2.site.com:8443  waiting  2m ago  the machine  edg_2
     dialled at 10.0.0.1:8443
     problem: nothing listens at 10.0.0.1:8443
@@ -222,13 +222,13 @@ func TestEdge(t *testing.T) {
 		{"edge use https://E2.site.com:443/ --ca " + ca + " --address 127.0.0.1:8443", 0, "You use the edge e2.site.com.\n", ""},
 		{"edge use --machine e3.site.com:8443", 0, "This machine uses the edge e3.site.com:8443.\n", ""},
 		{"edge show e2.site.com", 0, `
-EDGE         LINK  SINCE   USED FOR  ID
-e2.site.com  idle  2m ago  forwards  edg_1
+EDGE         LINK  SINCE   USED BY  ID
+e2.site.com  idle  2m ago  you      edg_1
     dialled at 127.0.0.1:8443
 `, ""},
 		{"edge show", 0, `
-EDGE           LINK    SINCE   USED FOR  ID
-edge.site.com  online  2m ago  forwards  edg_1
+EDGE           LINK    SINCE   USED BY  ID
+edge.site.com  online  2m ago  you      edg_1
 `, ""},
 		{"edge rm e3.site.com:8443 edge.site.com", 0, "", ""},
 		{"edge rm nope", 6, "", "hint: sallyport edge list"},

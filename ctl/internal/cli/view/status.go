@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,14 +34,13 @@ func Status(w io.Writer, s *api.Status, now time.Time) {
 	}
 }
 
-// Edges writes the edges and the state of their links.
+// Edges writes the edges and the state of their links. Of the person's own, the
+// first is in use; without one it is the machine's.
 func Edges(w io.Writer, edges []api.Edge, now time.Time) {
-	t := newTable("EDGE", "LINK", "SINCE", "USED FOR", "ID")
-	for _, e := range edges {
-		use := "forwards"
-		if e.Machine {
-			use = "the machine"
-		}
+	t := newTable("EDGE", "LINK", "SINCE", "USED BY", "ID")
+	used := slices.IndexFunc(edges, func(e api.Edge) bool { return !e.Machine })
+	for i, e := range edges {
+		use := join(yes(i == used || used < 0, "you"), yes(e.Machine, "the machine"))
 		t.row(e.Name, string(e.Link.State), Ago(e.Link.Since, now), use, e.ID)
 		if e.Address != "" {
 			t.note("dialled at " + e.Address)

@@ -92,6 +92,29 @@ func TestWords(t *testing.T) {
 	}
 }
 
+func TestEdgesInUse(t *testing.T) {
+	t.Parallel()
+	own := func(n string) api.Edge { return api.Edge{Name: n} }
+	machine := api.Edge{Name: "m", Machine: true}
+	for _, tt := range []struct {
+		edges []api.Edge
+		want  []string
+	}{
+		{[]api.Edge{own("a"), machine, own("b")}, []string{"you", "the machine", "-"}},
+		{[]api.Edge{machine, own("a")}, []string{"the machine", "you"}},
+		{[]api.Edge{machine}, []string{"you, the machine"}},
+	} {
+		var b strings.Builder
+		Edges(&b, tt.edges, time.Now())
+		rows := strings.Split(strings.TrimSpace(b.String()), "\n")[1:]
+		for i, want := range tt.want {
+			if got := strings.TrimSpace(strings.SplitN(rows[i], "-  ", 2)[1]); got != want {
+				t.Errorf("%q: got %q, want %q", rows[i], got, want)
+			}
+		}
+	}
+}
+
 // Wide and odd cells stay in their columns, and cannot leave their line.
 func TestTable(t *testing.T) {
 	t.Parallel()
