@@ -96,10 +96,11 @@ func TestHostileAnswersAreRefused(t *testing.T) {
 	redirect := func(path string) func(*fake) {
 		return func(f *fake) {
 			f.handle = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path == path {
-					http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+				if r.URL.Path != path || r.URL.RawQuery != "" {
+					return false // who follows gets an honest answer
 				}
-				return r.URL.Path == path
+				http.Redirect(w, r, path+"?followed", http.StatusTemporaryRedirect)
+				return true
 			}
 		}
 	}

@@ -316,6 +316,15 @@ func TestTokenEndpointRefuses(t *testing.T) {
 	if status := use(); status < 400 {
 		t.Fatalf("code of somebody who was removed: %d", status)
 	}
+	b.add(t)
+	code = b.code(t)
+	if err := b.People().Remove(t.Context(), email); err != nil {
+		t.Fatal(err)
+	}
+	b.add(t)
+	if status := use(); status < 400 {
+		t.Fatalf("code of somebody who had the address before: %d", status)
+	}
 }
 
 func TestRequestBelongsToItsBrowser(t *testing.T) {
@@ -330,7 +339,7 @@ func TestRequestBelongsToItsBrowser(t *testing.T) {
 	if status, _, _ := b.submit(t, victim, id, email, password); status != http.StatusBadRequest {
 		t.Fatalf("another browser signs in: %d", status)
 	}
-	if status, to, _ := b.get(t, attacker, b.Issuer()+"/authorize/callback?id="+id); strings.Contains(to, "code=") {
+	if status, to, _ := b.get(t, attacker, b.Issuer()+"/authorize/callback?id="+id); status != http.StatusBadRequest || to != "" {
 		t.Fatalf("a code without a login: %d %s", status, to)
 	}
 }
@@ -491,6 +500,12 @@ func TestSetup(t *testing.T) {
 	}
 	if b.SetupLink() != "" || b.CheckSetup(token) == nil {
 		t.Fatal("link is still good")
+	}
+	if err := b.People().Remove(t.Context(), people[0].Email); err != nil {
+		t.Fatal(err)
+	}
+	if fresh := b.SetupLink(); fresh == "" || strings.HasSuffix(fresh, token) || b.CheckSetup(token) == nil {
+		t.Fatalf("link with nobody left: %q", fresh)
 	}
 }
 

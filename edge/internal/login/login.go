@@ -246,6 +246,18 @@ func (s *Service) Cancel(key wire.KeyID, attempt string) {
 	})
 }
 
+// RefusePerson ends every attempt that a person has signed in for and that is
+// not redeemed: for somebody whose sessions are being ended.
+func (s *Service) RefusePerson(issuer, subject string, r wire.Reason) {
+	s.locked(func() {
+		for _, a := range s.attempts {
+			if a.Identity.Issuer == issuer && a.Identity.Subject.Subject == subject {
+				s.endLocked(a, eventRefuse, r, true)
+			}
+		}
+	})
+}
+
 // network is whose limit counts: an IPv6 customer has a whole /64.
 func network(a netip.Addr) netip.Addr {
 	if a = a.Unmap(); a.Is6() {

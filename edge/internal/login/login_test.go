@@ -487,3 +487,21 @@ func TestNewAttemptReplacesAndCancelIsQuiet(t *testing.T) {
 		t.Fatalf("%d audit lines", len(b.audit))
 	}
 }
+
+func TestRefusePerson(t *testing.T) {
+	t.Parallel()
+	b := start()
+	id := b.begin(t, 1, startMessage(wire.ModeCode))
+	code := b.accept(t, id, b.walk(t, id, person()))
+	b.RefusePerson("https://idp", "another", wire.Reason{Code: wire.CodeRevoked})
+	if b.state(t, id) != StateApproved {
+		t.Fatal("another person's attempt ended")
+	}
+	b.RefusePerson("https://idp", "a1", wire.Reason{Code: wire.CodeRevoked})
+	if _, err := b.Redeem(t.Context(), wire.KeyID{1}, redeem(id, code)); err == nil {
+		t.Fatal("a removed person's code was taken")
+	}
+	if got := b.heard(); !slices.Equal(got, []string{"1 revoked"}) {
+		t.Fatalf("told %v", got)
+	}
+}

@@ -247,8 +247,13 @@ func TestEndWaitsForHooksAndIsDurableBeforeThem(t *testing.T) {
 	}
 	ends.Go(end)
 	<-entered
-	cancel()     // who asked goes away: it is finished all the same
-	ends.Go(end) // the second waits for the first
+	cancel() // who asked goes away: it is finished all the same
+	for range 4 {
+		ends.Go(end) // later ones wait for the first
+	}
+	for key := range byte(20) {
+		b.create(t, 100+key, "somebody") // time enough for one that does not wait
+	}
 	close(leave)
 	ends.Wait()
 	if err := b.End(t.Context(), "ses_unknown", wire.Reason{}); !errors.Is(err, store.ErrNotFound) {

@@ -148,7 +148,7 @@ func TestCallbackIsBoundToItsBrowser(t *testing.T) {
 	if a := callback(owner, url.Values{"state": {"wrong"}, "code": {"x"}}); a.StatusCode != http.StatusBadRequest {
 		t.Fatalf("wrong state: %d", a.StatusCode)
 	}
-	if a := callback(owner, url.Values{"state": {state}, "code": {"x"}, "iss": {"https://evil.example"}}); a.StatusCode != http.StatusBadGateway {
+	if a := callback(owner, url.Values{"state": {state}, "code": {"x"}, "iss": {"https://evil.example"}}); a.StatusCode != http.StatusBadGateway || !strings.Contains(a.body, "could not be accepted") {
 		t.Fatalf("another issuer: %d", a.StatusCode)
 	}
 	if a := callback(owner, url.Values{"state": {state}, "code": {"x"}}); a.StatusCode != http.StatusBadRequest {
