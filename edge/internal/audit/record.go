@@ -100,6 +100,7 @@ const (
 	EventClaim            = "claim"
 	EventApp              = "app"
 	EventPerson           = "person"
+	EventAdmin            = "admin-action"
 	EventConfig           = "config"
 	EventEdgeStarted      = "edge-started"
 	EventEdgeStopped      = "edge-stopped"

@@ -112,6 +112,15 @@ func Load(path string) (*Config, error) {
 	return load(path, filepath.Dir(abs), data)
 }
 
+// Parse is Load for data that is to be written to file.
+func Parse(file string, data []byte) (*Config, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", file, err)
+	}
+	return load(file, filepath.Dir(abs), data)
+}
+
 // load reads data as if it stood in file; relative paths are relative to dir.
 func load(file, dir string, data []byte) (*Config, error) {
 	r := &reader{file: file, lines: map[string]int{}}

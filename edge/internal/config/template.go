@@ -14,8 +14,6 @@ type TemplateInput struct {
 	Zones  []string
 	// Cert and Key are both empty for the private CA.
 	Cert, Key string
-	// OIDC, Port, ... are left for the person to fill in: their keys are written
-	// as comments.
 }
 
 // Template writes a new file: each key with what it means, those that the input
@@ -30,7 +28,7 @@ func Template(in TemplateInput) []byte {
 	}
 	var b bytes.Buffer
 	b.WriteString("# The file of sallyport-edge. Unknown keys are refused. What begins with \"# \" after\n" +
-		"# its explanation is the default; take the mark away to change it. Relative paths are\n" +
+		"# its explanation is the default, or an example; take the mark away to change it. Relative paths are\n" +
 		"# relative to this file. sallyport-edge reads it again on SIGHUP.\n")
 	section := ""
 	for _, k := range keys {

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
+	"github.com/sallyport/sallyport/edge/internal/config/names"
+)
+
+// ruleFlag is --allow or --deny; both add to one list, so that their order counts.
+type ruleFlag struct {
+	action string
+	rules  *[]adminapi.Rule
+}
+
+var _ pflag.Value = ruleFlag{}
+
+// Set adds a rule of one selector.
+func (f ruleFlag) Set(text string) error {
+	s, err := names.ParseSelector(text)
+	if err != nil {
+		return err
+	}
+	*f.rules = append(*f.rules, adminapi.Rule{Action: f.action, Selectors: []string{s.String()}})
+	return nil
+}
+
+// String is the default, which help shows: none.
+func (f ruleFlag) String() string { return "" }
+
+// Type is what help calls the value.
+func (f ruleFlag) Type() string { return "WHO" }
+
+func rulesInto(f *pflag.FlagSet, rules *[]adminapi.Rule) {
+	f.Var(ruleFlag{"allow", rules}, "allow", "who is allowed: everyone, email:X, domain:X or group:X (may be repeated)")
+	f.Var(ruleFlag{"deny", rules}, "deny", "who is denied, in the same form; the order of all --allow and --deny counts")
+}
+
+func (a *app) appCommand() *cobra.Command {
+	return noun("app", "Protected hostnames and who may reach them", a.appAdd(), a.appList(), a.appEdit(), a.appRemove())
+}
+
+func (a *app) appAdd() *cobra.Command {
+	var in adminapi.AppInput
+	c := &cobra.Command{
+		Use:     "add HOSTNAME --allow WHO [--deny WHO ...]",
+		Short:   "Protect a hostname; the first rule that matches decides, and nobody matches nothing",
+		Example: "  sallyport-edge app add tcp.site.com --deny email:eve@site.com --allow domain:site.com --contact it@site.com",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			in.Hostname = args[0]
+			edge, err := a.client()
+			if err != nil {
+				return err
+			}
+			made, err := edge.AddApp(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			if !hasAllow(made.Rules) {
+				a.note("note: without a rule that allows, nobody may reach %s", made.Hostname)
+			}
+			return a.result(made, "added %s", made.Hostname)
+		},
+	}
+	rulesInto(c.Flags(), &in.Rules)
+	c.Flags().StringVar(&in.Contact, "contact", "", "whom to ask, told to people who are denied")
+	return c
+}
+
+func hasAllow(rules []adminapi.Rule) bool {
+	for _, r := range rules {
+		if r.Action == "allow" {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) appList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the apps",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			edge, err := a.client()
+			if err != nil {
+				return err
+			}
+			apps, err := edge.Apps(c.Context())
+			if err != nil {
+				return err
+			}
+			var rows [][]string
+			for _, app := range apps {
+				rows = append(rows, []string{app.Hostname, rulesText(app.Rules), app.Contact, strconv.FormatInt(app.Version, 10), when(app.UpdatedAt)})
+			}
+			return a.table(apps, "no apps yet: sallyport-edge app add HOSTNAME --allow WHO", []string{"HOSTNAME", "RULES", "CONTACT", "VERSION", "CHANGED"}, rows)
+		},
+	}
+}
+
+func rulesText(rules []adminapi.Rule) string {
+	if len(rules) == 0 {
+		return "nobody"
+	}
+	var parts []string
+	for _, r := range rules {
+		parts = append(parts, r.Action+" "+strings.Join(r.Selectors, " "))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (a *app) appEdit() *cobra.Command {
+	var rules []adminapi.Rule
+	var contact string
+	c := &cobra.Command{
+		Use:               "edit HOSTNAME [--allow WHO ...] [--contact TEXT]",
+		Short:             "Change an app: new rules replace all it had",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeApps,
+		RunE: func(c *cobra.Command, args []string) error {
+			patch := adminapi.AppPatch{Rules: rules}
+			if c.Flags().Changed("contact") {
+				patch.Contact = &contact
+			}
+			if patch.Rules == nil && patch.Contact == nil {
+				return usage(errNothing)
+			}
+			edge, err := a.client()
+			if err != nil {
+				return err
+			}
+			app, err := edge.EditApp(c.Context(), args[0], patch)
+			if err != nil {
+				return err
+			}
+			return a.result(app, "changed %s: %s", app.Hostname, rulesText(app.Rules))
+		},
+	}
+	rulesInto(c.Flags(), &rules)
+	c.Flags().StringVar(&contact, "contact", "", "whom to ask, told to people who are denied; \"\" takes it away")
+	return c
+}
+
+func (a *app) appRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rm HOSTNAME",
+		Short:             "Remove an app and cut its streams",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeApps,
+		RunE: func(c *cobra.Command, args []string) error {
+			edge, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := edge.RemoveApp(c.Context(), args[0]); err != nil {
+				return err
+			}
+			return a.result(done{"removed", args[0]}, "removed %s; its streams are cut", args[0])
+		},
+	}
+}
