@@ -35,7 +35,14 @@ func (a *Agent) AddForward(ctx context.Context, who ipc.Identity, in api.Forward
 		slog.String(logging.KeyHostname, row.Hostname), slog.String(logging.KeyListen, row.Listen), slog.Bool("hold", in.Hold))
 	a.settle(ctx)
 	a.bound(ctx, row.ID)
-	return a.Forward(who, row.ID)
+	if f, ok := a.look().Forward(who, row.ID); ok {
+		return f, nil
+	}
+	// The agent is slow, or stopping: the forward is there all the same.
+	return api.Forward{
+		ID: row.ID, Hostname: row.Hostname, Listen: row.Listen, Edge: row.Edge, HTTP: row.HTTP, Paused: row.Paused, Hold: in.Hold,
+		Owner: row.OwnerName, State: api.ForwardStarting, Since: row.CreatedAt,
+	}, nil
 }
 
 func (a *Agent) addForward(row *store.Forward, in api.ForwardInput, who ipc.Identity) error {

@@ -33,7 +33,14 @@ func (a *Agent) AddTunnel(ctx context.Context, who ipc.Identity, in api.TunnelIn
 	a.log.Info("tunnel added", slog.String(logging.KeyTunnel, row.ID), slog.String(logging.KeyHostname, row.Hostname),
 		slog.String(logging.KeyOrigin, row.Origin), slog.String("by", who.Name), slog.Bool("hold", in.Hold))
 	a.settle(ctx)
-	return a.Tunnel(row.ID)
+	if t, ok := a.look().Tunnel(row.ID); ok {
+		return t, nil
+	}
+	// The agent is slow, or stopping: the tunnel is there all the same.
+	return api.Tunnel{
+		ID: row.ID, Hostname: row.Hostname, Origin: row.Origin, Edge: row.Edge, Paused: row.Paused, Hold: in.Hold,
+		State: api.TunnelConnecting, Since: row.CreatedAt,
+	}, nil
 }
 
 func (a *Agent) addTunnel(row *store.Tunnel, hold bool, who ipc.Identity) error {

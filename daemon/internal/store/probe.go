@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -40,6 +41,16 @@ func Probe(file string, s Sealer) (int, error) {
 		return ProbeNewer, err
 	}
 	return ProbeError, err
+}
+
+// ProbeIn probes a file of a state directory with the key that is beside it.
+// The number is the exit code to end with.
+func ProbeIn(file string, key func(path string) (Sealer, error)) (int, error) {
+	s, err := key(filepath.Join(filepath.Dir(file), SealKeyName))
+	if err != nil {
+		return ProbeError, err
+	}
+	return Probe(file, s)
 }
 
 // probeFile opens a file for reading and verifies it. pages also has bbolt

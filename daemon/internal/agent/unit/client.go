@@ -46,7 +46,7 @@ func (c Config) Client(key plan.ClientKey, spec plan.Link, ownerName string) (*C
 	cfg.Role, cfg.OSUser, cfg.Vault, cfg.Log = wire.RoleClient, ownerName, u.vault, u.log
 	cfg.Keys = hostKeys{c.Store, key}
 	u.link = link.New(cfg)
-	u.Attempts = c.attempts(key.Edge, spec, ownerName, sessionLink{u.link, u}, u.log)
+	u.Attempts = c.attempts(key.Edge, spec, ownerName, sessionLink{u.link, u}, c.Log)
 	u.link.OnLoginEnded(u.Attempts.Ended)
 	u.parts = c.launch("client of "+key.Edge, u.log, u.link.Run, u.deliver)
 	return u, nil

@@ -1,0 +1,161 @@
+// Program sallyportd is the daemon: it publishes this machine's services
+// (tunnels) and binds local entries to others (forwards). It serves the local
+// API, by which sallyport and sallyport-tray tell it what to do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/sallyport/sallyport/daemon/internal/seal"
+	"github.com/sallyport/sallyport/daemon/internal/service"
+	"github.com/sallyport/sallyport/daemon/internal/store"
+	"github.com/sallyport/sallyport/internal/buildinfo"
+	"github.com/sallyport/sallyport/internal/ipc"
+	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/paths"
+)
+
+const usage = `sallyportd is the daemon of Sallyport.
+
+Usage:
+  sallyportd run [--state DIR] [--socket PATH] [--log-level LEVEL] [--log-format FORMAT]
+  sallyportd version
+
+Run "sallyportd run -h" for the flags.
+`
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// probeCommand reads a database file, in a process that may die of it.
+const probeCommand = "probe-db"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	restrictNewFiles()
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	switch args[0] {
+	case "run":
+		return runDaemon(args[1:], stderr)
+	case "version", "--version", "-version":
+		version := buildinfo.Version()
+		if c := buildinfo.Commit(); c != "" {
+			version += " (" + c + ")"
+		}
+		fmt.Fprintln(stdout, "sallyportd", version)
+		return exitOK
+	case "help", "-h", "--help":
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case probeCommand:
+		return probe(args[1:], stderr)
+	}
+	fmt.Fprintf(stderr, "sallyportd: error: unknown command %q\n\n%s", args[0], usage)
+	return exitUsage
+}
+
+// options are the flags of run.
+type options struct {
+	state, socket string
+	log           logging.Config
+}
+
+func runDaemon(args []string, stderr io.Writer) int {
+	var o options
+	flags := flag.NewFlagSet("sallyportd run", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.state, "state", "", "`DIR` for the daemon's state (default: the machine's for root, else the user's own)")
+	flags.StringVar(&o.socket, "socket", "", "`PATH` of the socket of the local API (default: likewise)")
+	flags.StringVar(&o.log.Level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
+	flags.StringVar(&o.log.Format, "log-format", "text", "`FORMAT` of the log: text or json")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	} else if err != nil {
+		return exitUsage // flag has said why
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "sallyportd: error: unexpected argument %q\n", flags.Arg(0))
+		return exitUsage
+	}
+	log, err := logging.New(stderr, o.log)
+	if err != nil {
+		fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
+		return exitUsage
+	}
+	if err := o.fill(); err != nil {
+		return fail(stderr, err)
+	}
+	if err := service.Run(func(ctx context.Context) error { return serve(ctx, o, log) }); err != nil {
+		return fail(stderr, err)
+	}
+	return exitOK
+}
+
+// fill puts the defaults of this user where no flag was given.
+func (o *options) fill() (err error) {
+	if o.state == "" {
+		if o.state, err = paths.StateDir(); err != nil {
+			return fmt.Errorf("no place for the state directory: %w", err)
+		}
+	}
+	if o.state, err = filepath.Abs(o.state); err != nil {
+		return err
+	}
+	if o.socket == "" {
+		if o.socket, err = paths.Socket(); err != nil {
+			return fmt.Errorf("no place for the socket: %w", err)
+		}
+	}
+	return nil
+}
+
+// fail prints an error and the next step.
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(stderr, "sallyportd: hint: %s\n", hint)
+	}
+	return exitFailed
+}
+
+func hintFor(err error) string {
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return "stop the other daemon, or give this one a directory of its own: sallyportd run --state DIR --socket PATH"
+	case errors.Is(err, ipc.ErrInUse):
+		return "`sallyport status` asks the daemon that runs; give another one its own: sallyportd run --state DIR --socket PATH"
+	case errors.Is(err, store.ErrNotPrivate):
+		return "name a directory of your own, which nobody else may read: sallyportd run --state DIR"
+	case errors.Is(err, store.ErrNewer):
+		return "install the newer version again, or move the database away and set everything up anew"
+	case errors.Is(err, seal.ErrKeyFile):
+		return "put the key file back from a backup; without it nothing in the database can be read"
+	}
+	return ""
+}
+
+// probe is the hidden command of probeCommand. The key is beside the file.
+func probe(args []string, stderr io.Writer) int {
+	if len(args) != 1 {
+		return exitUsage
+	}
+	code, err := store.ProbeIn(args[0], openSeal)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return code
+}

@@ -1,0 +1,4 @@
+package main
+
+// restrictNewFiles: the access lists of directories are inherited here.
+func restrictNewFiles() {}
