@@ -141,4 +141,3 @@ func write(c *config.Config, file string, text []byte, force bool, res *Result) 
 	}
 	return os.Rename(part, file)
 }
-
