@@ -212,7 +212,8 @@ func TestOpenAndGrantInEitherOrder(t *testing.T) {
 		until(t, "the grant", func() bool {
 			r.Connector.mu.Lock()
 			defer r.Connector.mu.Unlock()
-			return len(r.trunks[trunk.ID()].early) == 1
+			at := r.trunks[trunk.ID()]
+			return at != nil && len(at.early) == 1
 		})
 		s, err := trunk.Open(t.Context(), id, wire.NewTraceID())
 		if err != nil {
@@ -245,7 +246,10 @@ func TestOpenAndGrantInEitherOrder(t *testing.T) {
 func (r *rig) waiting(t *wire.Trunk) int {
 	r.Connector.mu.Lock()
 	defer r.Connector.mu.Unlock()
-	return r.trunks[t.ID()].waiting
+	if at := r.trunks[t.ID()]; at != nil {
+		return at.waiting
+	}
+	return -1
 }
 
 // until asks until ok.

@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -160,11 +161,18 @@ func (f *Forwarder) session(ctx context.Context) error {
 	return f.cfg.Login.Wait(ctx)
 }
 
-// failed notes what a connection was told.
+// failed notes what a connection was told. Applications try again and again, so
+// only another problem than the last one's is worth more than a debug line.
 func (f *Forwarder) failed(err error) {
 	p := f.problem(err)
-	f.log.Info("connection failed", "code", string(p.Code), "problem", p.Error())
-	f.update(func(s *Snapshot) { s.LastError = p })
+	level := slog.LevelInfo
+	f.update(func(s *Snapshot) {
+		if s.LastError != nil && s.LastError.Code == p.Code {
+			level = slog.LevelDebug
+		}
+		s.LastError = p
+	})
+	f.log.Log(context.Background(), level, "connection failed", "code", string(p.Code), "problem", p.Error())
 }
 
 func (f *Forwarder) problem(err error) *api.Problem {

@@ -172,6 +172,7 @@ func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration)
 	inst.signedOut = true
 	if w.Session != nil {
 		inst.logout = w.Session.ID
+		l.update(func(f *facts) { f.logout = w.SessionToken }) // for another try, if this link ends first
 	}
 	signedOut := *w
 	signedOut.Session, signedOut.SessionToken, signedOut.Ended = nil, "", nil

@@ -129,6 +129,7 @@ func TestTokenIsStoredBeforeTheLinkIsUsed(t *testing.T) {
 	}
 	v := &memoryVault{token: "t0"}
 	v.hook = func() {
+		<-time.After(50 * time.Millisecond) // a slow disk: who does not wait for it is seen
 		mu.Lock()
 		defer mu.Unlock()
 		if used {

@@ -390,25 +390,38 @@ func TestTakerGoesAway(t *testing.T) {
 	}
 }
 
-// In mode code another program can take the code, too.
-func TestCodeOutlivesFirstTaker(t *testing.T) {
+// In mode code another program can take the code, too; in mode loopback the
+// browser is sent to the first taker, and to nobody else.
+func TestFirstOfTwoTakersGoesAway(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a := newAttempts(t, &fakeLink{})
-		taker, leave := context.WithCancel(t.Context())
-		l, err := a.Start(t.Context(), taker, api.LoginInput{Mode: api.ModeCode})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := a.Start(t.Context(), t.Context(), api.LoginInput{Mode: api.ModeCode}); err != nil {
-			t.Fatal(err)
-		}
-		leave()
-		synctest.Wait()
-		if got, _ := a.Get(l.ID); got.State != api.LoginBrowser {
-			t.Errorf("the attempt is %s", got.State)
-		}
-	})
+	tests := []struct {
+		in   api.LoginInput
+		want api.LoginState
+	}{
+		{api.LoginInput{Mode: api.ModeCode}, api.LoginBrowser},
+		{loopback, api.LoginCancelled},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.in.Mode), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAttempts(t, &fakeLink{})
+				taker, leave := context.WithCancel(t.Context())
+				l, err := a.Start(t.Context(), taker, tt.in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.Start(t.Context(), t.Context(), tt.in); err != nil {
+					t.Fatal(err)
+				}
+				leave()
+				synctest.Wait()
+				if got, _ := a.Get(l.ID); got.State != tt.want {
+					t.Errorf("the attempt is %s, want %s", got.State, tt.want)
+				}
+			})
+		})
+	}
 }
 
 func TestWrongCode(t *testing.T) {
