@@ -104,14 +104,15 @@ func (s *Stream) ended(err error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endWait)
 	defer cancel()
 	end, askErr := s.client.StreamEnd(ctx, s.ID)
+	var p *api.Problem
 	switch {
 	case askErr == nil && end.Problem != nil:
 		return end.Problem
 	case askErr == nil:
 		return err
-	case errors.Is(err, io.EOF):
+	case errors.As(askErr, &p) && p.Code == api.CodeDaemonDown, errors.Is(err, io.EOF):
 		// Nobody can say that it was orderly: the daemon died with it.
-		return transportError(ctx, io.ErrUnexpectedEOF)
+		return broken(err)
 	}
 	return err
 }

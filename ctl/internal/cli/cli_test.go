@@ -61,8 +61,8 @@ e2.site.com:8443  waiting  2m ago  the machine  edg_2
     hint: is the edge running?
     tries again in 1m
 
-SIGNED IN AS    EDGE           STATE   EXPIRES  ID
-alice@site.com  edge.site.com  active  in 11h   ses_1
+SIGNED IN AS    EDGE           STATE   EXPIRES    ID
+alice@site.com  edge.site.com  active  in 11h58m  ses_1
 
 SIGN-IN AT        STATE   WAITING        EXPIRES  ID
 e2.site.com:8443  wanted  3 connections  -        lgn_1
@@ -260,7 +260,7 @@ func TestWho(t *testing.T) {
 	})
 	b.Daemon.SetApps(api.App{Hostname: "tcp.site.com", Online: true}, api.App{Hostname: "db.site.com"})
 	steps(t, b, []step{
-		{"whoami", 0, "alice@site.com at edge.site.com (session ends in 11h, groups dba)\n", ""},
+		{"whoami", 0, "alice@site.com at edge.site.com (session ends in 11h58m, groups dba)\n", ""},
 	})
 	b.Run("forward", "add", "tcp.site.com", "9210")
 	steps(t, b, []step{

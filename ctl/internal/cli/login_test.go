@@ -44,7 +44,7 @@ func TestLoginByBrowser(t *testing.T) {
 	b := clitest.New(t)
 	opened := withBrowser(t, b, clienttest.GoodCode)
 	got := b.Run("login")
-	if got.Code != 0 || *opened != 1 || got.Out != "Signed in to edge.site.com as alice@site.com; the session ends in 11h.\n" {
+	if got.Code != 0 || *opened != 1 || got.Out != "Signed in to edge.site.com as alice@site.com; the session ends in 11h58m.\n" {
 		t.Errorf("%d browsers, %+v", *opened, got)
 	}
 	if !strings.Contains(got.Err, "sallyport: sign in at https://edge.site.com/login/lgn_1\n") || !strings.Contains(got.Err, "compare code: KITE-42") {

@@ -19,7 +19,11 @@ func (t *Terminal) Typed(ctx context.Context) (string, error) {
 	}
 	l := t.lines
 	t.mu.Unlock()
-	return l.next(ctx)
+	line, err := l.next(ctx)
+	if !t.Terminal {
+		t.endPrompt() // nobody's Enter did
+	}
+	return line, err
 }
 
 // TypedOnTTY reads a line of the terminal itself, where the input is data.

@@ -82,3 +82,9 @@ func (t *Terminal) Prompt(question string) {
 	defer t.mu.Unlock()
 	fmt.Fprint(t.Err, view.Clean(question))
 }
+
+func (t *Terminal) endPrompt() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintln(t.Err)
+}

@@ -78,6 +78,7 @@ func TestWords(t *testing.T) {
 		{Ago(now.Add(time.Hour), now), "0s ago"},
 		{Ago(time.Time{}, now), "-"},
 		{Until(now.Add(47*time.Hour), now), "in 47h"},
+		{Until(now.Add(12*time.Hour-time.Second), now), "in 11h59m"},
 		{Until(now.Add(72*time.Hour), now), "in 3d"},
 		{Until(now, now), "past"},
 		{Bytes(1023), "1023 B"},

@@ -48,7 +48,7 @@ func Until(t, now time.Time) string {
 	return "past"
 }
 
-// short is a duration in its largest unit.
+// short is a duration in its largest unit, hours with their minutes.
 func short(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -58,6 +58,9 @@ func short(d time.Duration) string {
 	case d < time.Hour:
 		return fmt.Sprintf("%dm", int(d.Minutes()))
 	case d < 48*time.Hour:
+		if m := int(d.Minutes()) % 60; m != 0 {
+			return fmt.Sprintf("%dh%02dm", int(d.Hours()), m)
+		}
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
