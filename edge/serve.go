@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,7 +98,7 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	auditDone := make(chan error, 1)
 	go func() { auditDone <- r.audit.Run(auditCtx) }() // joined below
 	c := r.settings.Load()
-	r.audit.Note(audit.Record{Event: audit.EventEdgeStarted, Outcome: audit.OK, Detail: buildinfo.Version()})
+	r.audit.Note(audit.Record{Event: audit.EventEdgeStarted, Outcome: audit.OK, Detail: buildinfo.Version(), Cause: r.startCause(ctx)})
 	r.log.Info("edge serves", "listen", l.public.Addr().String(), "url", c.WebURL(), "version", buildinfo.Version())
 	r.greet(stdout)
 
@@ -121,6 +122,22 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	stopAudit()
 	return errors.Join(err, named("audit", <-auditDone))
 }
+
+// startCause is afterCrash where the last line of the audit is not that of an
+// edge that stopped: streams without an end in it were lost then.
+func (r *rooms) startCause(ctx context.Context) string {
+	last := audit.Record{Event: audit.EventEdgeStopped}
+	err := r.audit.Tail(ctx, 1, false, func(line []byte) error { return json.Unmarshal(line, &last) })
+	if err != nil {
+		r.log.Warn("last audit line not read", "error", err)
+	}
+	if last.Event == audit.EventEdgeStopped {
+		return ""
+	}
+	return afterCrash
+}
+
+const afterCrash = "after-crash"
 
 func named(room string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {

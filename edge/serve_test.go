@@ -127,7 +127,7 @@ func (e *running) get(port int, path string) (int, string, error) {
 	return res.StatusCode, string(body), err
 }
 
-func (e *running) events(t *testing.T) (events []string) {
+func (e *running) audit(t *testing.T) (records []audit.Record) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(e.dir, "state", "audit", "audit.jsonl"))
 	if err != nil {
@@ -138,9 +138,9 @@ func (e *running) events(t *testing.T) (events []string) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatal(err)
 		}
-		events = append(events, r.Event)
+		records = append(records, r)
 	}
-	return events
+	return records
 }
 
 func TestServe(t *testing.T) {
@@ -170,8 +170,8 @@ func TestServe(t *testing.T) {
 	if err := e.stop(); err != nil {
 		t.Errorf("serve ended with %v\n%s", err, e.log.String())
 	}
-	if got := e.events(t); len(got) < 2 || got[0] != audit.EventEdgeStarted || got[len(got)-1] != audit.EventEdgeStopped {
-		t.Errorf("audit = %v", got)
+	if got := e.audit(t); len(got) < 2 || got[0].Event != audit.EventEdgeStarted || got[0].Cause != "" || got[len(got)-1].Event != audit.EventEdgeStopped {
+		t.Errorf("audit = %+v", got)
 	}
 	// It comes up again on what it left.
 	e.start(t)
@@ -235,5 +235,36 @@ func TestReload(t *testing.T) {
 	}
 	if after.Listen != before.Listen || !strings.Contains(e.log.String(), "need a restart") {
 		t.Errorf("listen = %s, log %s", after.Listen, e.log.String())
+	}
+}
+
+// An edge that was killed leaves a mark in the audit at its next start.
+func TestCrashMarker(t *testing.T) {
+	t.Parallel()
+	e := prepare(t)
+	c, err := config.Load(e.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := newLog(io.Discard, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := audit.Open(c.Audit.File, c.ID, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Note(audit.Record{Event: audit.EventStreamStart, Outcome: audit.OK})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ended); err != nil {
+		t.Fatal(err)
+	}
+	e.start(t)
+	if err := e.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.audit(t); len(got) < 3 || got[1].Event != audit.EventEdgeStarted || got[1].Cause != afterCrash {
+		t.Errorf("audit = %+v", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/enrol"
@@ -22,9 +23,9 @@ type joined struct {
 	stream wire.StreamID
 }
 
-func newJoined(t *testing.T) *joined {
+func newJoined(t *testing.T, change ...func(*times)) *joined {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, change...)
 	w.allow(app, "everyone")
 	j := &joined{world: w}
 	j.host, j.connector = w.host(app)
@@ -288,4 +289,16 @@ func TestHelloDoesNotListStream(t *testing.T) {
 	j := newJoined(t)
 	j.client.d.link(wire.Hello{Role: wire.RoleClient, SessionToken: j.client.welcome.SessionToken})
 	j.eventually("its row ends", func() bool { return len(j.relay.Streams()) == 0 })
+}
+
+// A host that does not come back: its trunks end all the same, and both sides
+// are told.
+func TestHostLinkStaysLost(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t, func(l *times) { l.orphan = 50 * time.Millisecond })
+	j.host.Close()
+	if c := expect[*wire.Cut](j.client); c.Trunk != j.ticket.Trunk || c.Reason.Code != wire.CodeConnectorLost {
+		t.Errorf("client hears %+v", c)
+	}
+	j.closed()
 }

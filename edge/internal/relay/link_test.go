@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -148,4 +149,18 @@ func TestLooseLinkEnds(t *testing.T) {
 	if c := w.relay.Links(); c.Waiting != 0 {
 		t.Errorf("Links = %+v", c)
 	}
+}
+
+// One address cannot hold any number of links that are bound to nothing.
+func TestLooseLinksAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.relay.mu.Lock()
+	w.relay.loose[netip.MustParsePrefix("127.0.0.1/32")] = maxLoose
+	w.relay.mu.Unlock()
+	p := w.device().dial()
+	if why := p.refusal(&wire.Hello{Versions: []int{1}, Role: wire.RoleClient}); why.Code != wire.CodeLimit {
+		t.Errorf("reason = %v", why)
+	}
+	w.client("alice@site.com") // a session is not counted
 }

@@ -21,6 +21,8 @@ import (
 const (
 	// maxLoose bounds the links of one address that have neither session nor connector.
 	maxLoose = 1 << 10
+	// retryAfter is asked of a device for which there is no room now.
+	retryAfter = 5 * time.Second
 	// maxQueue bounds the messages of one link that wait for their turn.
 	maxQueue = 256
 	// maxOpens bounds the streams of one link that are decided at once, and
@@ -367,7 +369,11 @@ func (p *peer) bind(bound bool) {
 
 // part refuses the link and ends it once the refusal had time to arrive.
 func (p *peer) part(req uint32, why *wire.Reason) {
-	p.answer(req, &wire.Failure{Reason: *why})
+	failure := &wire.Failure{Reason: *why}
+	if why.Code == wire.CodeLimit {
+		failure.RetryAfterMS = retryAfter.Milliseconds()
+	}
+	p.answer(req, failure)
 	time.AfterFunc(p.relay.wait.parting, func() { p.link.CloseWith(errRefused) })
 }
 

@@ -81,7 +81,7 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 	t.Helper()
 	limits := times{
 		peek: time.Second, hello: 2 * time.Second, web: time.Second,
-		parting: 100 * time.Millisecond, loose: time.Minute, report: 200 * time.Millisecond,
+		parting: 100 * time.Millisecond, loose: time.Minute, report: 200 * time.Millisecond, orphan: wait,
 	}
 	for _, f := range change {
 		f(&limits)

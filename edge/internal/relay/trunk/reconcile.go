@@ -9,7 +9,7 @@ import (
 )
 
 // HostGone takes the trunks of a lost link instance: those without a stream end
-// now, the others when the streams do, wire.TrunkWithoutLink later at most.
+// now, the others when the streams do, OrphanTime later at most.
 // More than once is no error.
 func (t *Table) HostGone(h *registry.Host) {
 	t.cfg.Registry.Remove(h)
@@ -26,7 +26,7 @@ func (t *Table) HostGone(h *registry.Host) {
 		case len(x.streams) == 0:
 			idle = append(idle, x)
 		default:
-			x.timer = time.AfterFunc(wire.TrunkWithoutLink, func() {
+			x.timer = time.AfterFunc(t.cfg.OrphanTime, func() {
 				t.cutAll(context.Background(), []*trunk{x}, hostLost())
 			})
 		}

@@ -74,6 +74,8 @@ type Config struct {
 	Log      *slog.Logger
 	// ReportTime is how long a host's figures of a stream that is over are waited for.
 	ReportTime time.Duration
+	// OrphanTime is how long a trunk outlives its host's link at most.
+	OrphanTime time.Duration
 	// Link returns the newest link of a key, nil where there is none.
 	Link func(wire.KeyID) Link
 }
