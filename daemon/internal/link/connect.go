@@ -210,13 +210,15 @@ func (l *Link) acceptWelcome(shown string, w *wire.Welcome) error {
 	}
 	l.update(func(f *facts) {
 		f.skew = skew
-		if f.connector != nil && w.Connector == nil && f.connectorEnd == nil {
+		switch {
+		case w.Connector != nil:
+			f.connectorEnd = nil
+		case l.cfg.Role == wire.RoleHost && w.Ended != nil:
+			f.connectorEnd = w.Ended
+		case f.connector != nil:
 			f.connectorEnd = &wire.Reason{Code: wire.CodeNotEnrolled, Text: "the edge no longer knows this machine as a host"}
 		}
 		f.connector = w.Connector
-		if w.Connector != nil {
-			f.connectorEnd = nil
-		}
 	})
 	return nil
 }
@@ -287,6 +289,14 @@ func (l *Link) instance(ctx context.Context) (*wire.Link, context.Context, error
 		return nil, nil, err
 	}
 	return inst.Link, inst.ctx, nil
+}
+
+// settling says whether the edge may have begun a moment ago, so that others are
+// still on their way to it.
+func (l *Link) settling() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.facts.inst != nil && l.now().Sub(l.facts.since) < l.timing.Settle
 }
 
 // hopeless says whether the next try will meet the same.

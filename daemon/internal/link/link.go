@@ -104,6 +104,8 @@ type Timing struct {
 	TrunkIdle time.Duration
 	// Unneeded is how long a link without session or connector stays online.
 	Unneeded time.Duration
+	// Settle is how long after a welcome hosts may still be on their way to the edge.
+	Settle time.Duration
 	// Sweep is how often idle trunks and the clock are looked at.
 	Sweep time.Duration
 	// RetryFirst, RetryMin and RetryMax are the bounds of rule 9.
@@ -188,7 +190,7 @@ func New(c Config) *Link {
 	l.facts.state, l.facts.since = api.LinkIdle, l.now()
 	l.facts.sick = make(map[string]bool)
 	l.trunks = trunks.New(trunks.Config{
-		Cert: c.Cert, Keys: c.Keys, Log: l.log, Online: l.instance, Session: l.session, Dial: l.DialEdge,
+		Cert: c.Cert, Keys: c.Keys, Log: l.log, Online: l.instance, Settling: l.settling, Session: l.session, Dial: l.DialEdge,
 		Report: l.Report, Changed: l.changed, Go: l.tasks.run,
 		Making: wire.TicketLife + l.timing.Dial, Verdict: l.timing.Verdict,
 	})
@@ -210,6 +212,8 @@ func (t Timing) withDefaults() Timing {
 	set(&t.TrunkIdle, wire.TrunkIdle)
 	// A login attempt lives 10 min, and its end is told on the link.
 	set(&t.Unneeded, 11*time.Minute)
+	// Hosts come back within the same half second; the rest is for handshakes.
+	set(&t.Settle, 2*time.Second)
 	set(&t.Sweep, 5*time.Second)
 	return t
 }

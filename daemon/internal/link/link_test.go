@@ -497,6 +497,26 @@ func TestHostRegistersAtEachReconnect(t *testing.T) {
 	})
 }
 
+func TestEnrolmentEndedWhileAway(t *testing.T) {
+	t.Parallel()
+	e := linktest.New(t)
+	e.Welcome = func(_ *linktest.Conn, h *wire.Hello) wire.Message {
+		w := linktest.DefaultWelcome(h)
+		w.Connector, w.Ended = nil, &wire.Reason{Code: wire.CodeRevoked, Text: "old host"}
+		return w
+	}
+	tl := start(t, e, func(c *Config) { c.Role, c.Vault = wire.RoleHost, nil })
+	if s := tl.online(); s.Connector != nil || s.ConnectorEnd == nil || s.ConnectorEnd.Code != wire.CodeRevoked {
+		t.Errorf("%+v, ended by %v", s.Connector, s.ConnectorEnd)
+	}
+	if c, err := tl.Enrol(t.Context(), "token"); err != nil || c.ID != "c1" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if s := tl.Snapshot(); s.Connector == nil || s.ConnectorEnd != nil {
+		t.Errorf("after enrolling: %+v, ended by %v", s.Connector, s.ConnectorEnd)
+	}
+}
+
 func TestDialEdgeRefusesOtherIDs(t *testing.T) {
 	t.Parallel()
 	e := linktest.New(t)

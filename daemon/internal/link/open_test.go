@@ -126,7 +126,7 @@ func TestOpenIsRefused(t *testing.T) {
 			if tt.host != nil {
 				linktest.NewPeer(t, e, wire.RoleHost).Host(tt.host)
 			}
-			tl := start(t, e, func(c *Config) { c.Timing.Verdict = 2 * time.Second })
+			tl := start(t, e, func(c *Config) { c.Timing.Verdict, c.Timing.Settle = 2*time.Second, time.Nanosecond })
 			_, err := tl.Open(t.Context(), linktest.Hostname)
 			var p *api.Problem
 			if !errors.As(err, &p) || p.Code != tt.code || !strings.Contains(p.Detail+p.Hint, tt.words) {
@@ -134,6 +134,9 @@ func TestOpenIsRefused(t *testing.T) {
 			}
 			if n := tl.Snapshot().Streams; n != 0 {
 				t.Errorf("%d streams left", n)
+			}
+			if tt.name == "no word" {
+				e.WaitEnded(1) // the edge hears that the stream will not be
 			}
 		})
 	}
@@ -300,6 +303,34 @@ func TestStaleTrunkIsReplaced(t *testing.T) {
 		}
 		echoThrough(t, old) // it goes on
 	})
+}
+
+// After a restart of the edge its hosts come back when they do: a stream that is
+// asked for meanwhile waits a little.
+func TestHostOnItsWay(t *testing.T) {
+	t.Parallel()
+	e := linktest.New(t)
+	asked := make(chan struct{}, 16)
+	e.Handle = func(_ *linktest.Conn, _ uint32, m wire.Message) bool {
+		if _, ok := m.(*wire.TicketRequest); ok {
+			asked <- struct{}{}
+		}
+		return false
+	}
+	tl := start(t, e, func(c *Config) { c.Timing.Settle = time.Minute })
+	opened := make(chan error, 1)
+	go func() {
+		s, err := tl.Open(t.Context(), linktest.Hostname)
+		if err == nil {
+			echoThrough(t, s)
+		}
+		opened <- err
+	}()
+	<-asked
+	linktest.NewPeer(t, e, wire.RoleHost).Host(linktest.Echo)
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestIdleTrunkCloses(t *testing.T) {

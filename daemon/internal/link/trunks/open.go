@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/sallyport/sallyport/wire"
 )
@@ -12,6 +13,9 @@ import (
 // maxOpening bounds the open requests that wait for their answer, on all trunks
 // together: they shall fit in a link's queue (wire.MaxLinkQueue) many times.
 const maxOpening = 512
+
+// settleRetry is how often a host is asked for that may be on its way.
+const settleRetry = 200 * time.Millisecond
 
 // opens are the streams of which the link may say denied.
 type opens struct {
@@ -59,13 +63,21 @@ func (o *opens) denied(m *wire.Denied) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	op := o.byID[m.Stream]
-	switch {
-	case op == nil:
-	case op.stream != nil:
-		op.stream.Deny(&m.Reason)
-	default:
-		op.denied = &m.Reason
+	if op == nil || op.denied != nil {
+		return
 	}
+	op.denied = &m.Reason
+	if op.stream != nil {
+		op.stream.Deny(&m.Reason)
+	}
+}
+
+// wasDenied says whether the edge knows already that a stream will not be.
+func (o *opens) wasDenied(id wire.StreamID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	op := o.byID[id]
+	return op != nil && op.denied != nil
 }
 
 // Denied takes the edge's refusal of one stream.
@@ -73,15 +85,28 @@ func (p *Pool) Denied(m *wire.Denied) { p.opens.denied(m) }
 
 // Open opens a stream to the app of a hostname and waits for its Verdict. It
 // tries a second time where the first met something stale: a trunk whose host
-// is gone, or a link that ended before an answer came. No payload has been sent
-// then.
+// is gone, or a link that ended before an answer came. While the edge has just
+// come back, hosts may still be on their way to it, and no-connector is not yet
+// the last word. No payload has been sent then.
 func (p *Pool) Open(ctx context.Context, hostname string) (*wire.Stream, error) {
-	s, again, err := p.open(ctx, hostname)
-	if again && ctx.Err() == nil {
+	for tried := false; ; {
+		s, again, err := p.open(ctx, hostname)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return s, err
+		case again && !tried:
+			tried = true
+		case p.cfg.Settling() && errors.Is(err, &wire.Reason{Code: wire.CodeNoConnector}):
+			select {
+			case <-time.After(settleRetry):
+			case <-ctx.Done():
+				return nil, err
+			}
+		default:
+			return nil, err
+		}
 		p.cfg.Log.Debug("open again", "hostname", hostname, "err", err)
-		s, _, err = p.open(ctx, hostname)
 	}
-	return s, err
 }
 
 func (p *Pool) open(ctx context.Context, hostname string) (s *wire.Stream, again bool, err error) {
@@ -146,20 +171,34 @@ func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context
 	if err := link.Send(&wire.OpenRequest{Trunk: tr.wire.ID(), Stream: id, Trace: trace}); err != nil {
 		return nil, fmt.Errorf("open a stream: %w", err)
 	}
+	s, err := p.begin(ctx, tr, id, trace)
+	if err != nil {
+		if !p.opens.wasDenied(id) {
+			// The edge may have granted it, or be about to.
+			p.cfg.Report(&wire.StreamEnded{Trunk: tr.wire.ID(), Stream: id, Code: reasonOf(err).Code})
+		}
+		return nil, err
+	}
+	p.watch(tr, s)
+	return s, nil
+}
+
+// begin opens a stream on its trunk and waits for the Verdict.
+func (p *Pool) begin(ctx context.Context, tr *trunk, id wire.StreamID, trace wire.TraceID) (*wire.Stream, error) {
 	s, err := tr.wire.Open(ctx, id, trace)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream: %w", err)
 	}
 	p.opens.made(s)
-	if err := s.Verdict(ctx); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		s.Reset(reasonOf(err))
-		return nil, err
+	err = s.Verdict(ctx)
+	if err == nil {
+		return s, nil
 	}
-	p.watch(tr, s)
-	return s, nil
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	s.Reset(reasonOf(err))
+	return nil, err
 }
 
 // slot waits for leave to have one more stream without Verdict.

@@ -37,6 +37,8 @@ type Config struct {
 	Log  *slog.Logger
 	// Online waits for the link; the context ends with that instance of it.
 	Online func(ctx context.Context) (*wire.Link, context.Context, error)
+	// Settling says that the edge may have begun a moment ago.
+	Settling func() bool
 	// Session is the id of the live session.
 	Session func() (string, error)
 	// Dial connects to the edge of an id and returns the edge's name.
