@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
 )
 
@@ -45,7 +46,7 @@ const (
 	// GrantWait is how long a host holds an Open without grant, or a grant without Open.
 	GrantWait = 10 * time.Second
 	// MaxUngranted bounds the Opens of one trunk that wait for their grant.
-	MaxUngranted = trunk.MaxOpening
+	MaxUngranted = stream.MaxOpening
 	// MaxEarlyData is how much DATA may precede the Verdict.
 	MaxEarlyData = envelope.EarlyWindow
 	// OriginDialTimeout bounds the host's dial of the origin.

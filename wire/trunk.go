@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
 )
 
@@ -16,7 +17,7 @@ import (
 type Trunk = trunk.Trunk
 
 // Stream is one forwarded TCP connection on a trunk.
-type Stream = trunk.Stream
+type Stream = stream.Stream
 
 // Errors of a trunk's beginning.
 var (

@@ -54,8 +54,9 @@ func (c *Chunk) Grow(n int) { c.w += n }
 // Payload is what was put in and not taken out.
 func (c *Chunk) Payload() []byte { return c.buf[c.r:c.w] }
 
-// frame gives a DATA frame of the payload, with an ACK in front where ack is
-// not nil, built in the headroom. It is valid until the chunk is freed.
+// frame gives Prefix bytes of room and a DATA frame of the payload, with an ACK
+// in front of it where ack is not nil, all built in the headroom. It is valid
+// until the chunk is freed.
 func (c *Chunk) frame(ack *Acking) []byte {
 	start := c.r - HeaderSize
 	AppendData(c.buf[start:start], c.w-c.r)
@@ -63,7 +64,7 @@ func (c *Chunk) frame(ack *Acking) []byte {
 		start -= AckSize
 		AppendAck(c.buf[start:start], *ack)
 	}
-	return c.buf[start:c.w]
+	return c.buf[start-Prefix : c.w]
 }
 
 func (c *Chunk) pin() { c.pins++ }

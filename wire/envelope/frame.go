@@ -27,14 +27,16 @@ const (
 	HeaderSize = 4
 	// AckSize is a whole ACK frame.
 	AckSize = HeaderSize + 16
-	// Headroom in front of payload takes an ACK and the header of DATA, so that
-	// both and the payload are one write.
-	Headroom = AckSize + HeaderSize
-	// MaxWrite is the largest write to a carrier: with yamux's header of 12
-	// bytes it fills four TLS records of 16 KiB.
-	MaxWrite = 64<<10 - 12
+	// Prefix is what the carrier puts in front of frames: yamux's header.
+	Prefix = 12
+	// Headroom in front of payload takes the prefix, an ACK and the header of
+	// DATA, so that all of it and the payload are one write.
+	Headroom = Prefix + AckSize + HeaderSize
+	// MaxWrite is the most that goes to a carrier at once: with the prefix it
+	// fills four TLS records of 16 KiB.
+	MaxWrite = 64<<10 - Prefix
 	// MaxPayload is the most that one DATA frame carries.
-	MaxPayload = MaxWrite - Headroom
+	MaxPayload = 64<<10 - Headroom
 	// maxWords bounds VERDICT and RST, maxFixed the frames that may get
 	// further fields.
 	maxWords = 4 << 10

@@ -68,8 +68,9 @@ func (o *Out) Room() int {
 func (o *Out) Fresh() bool { return o.pos == o.end }
 
 // Put takes the payload of a fresh chunk into the sequence and gives the frame
-// to write, with an acknowledgement in front where ack is not nil. The frame is
-// valid until Sent. The payload must fit Room.
+// to write, with an acknowledgement in front where ack is not nil, and in front
+// of all that Prefix bytes for the carrier. It is valid until Sent. The payload
+// must fit Room.
 func (o *Out) Put(c *Chunk, ack *Acking) (frame []byte) {
 	p := c.Payload()
 	if len(p) >= keepWhole {

@@ -69,7 +69,7 @@ func (s *side) sendSome(r *rand.Rand) {
 			a := s.In.Ack(time.Now(), time.Second)
 			ack = &a
 		}
-		s.pending = append(s.pending, s.Out.Put(c, ack)...)
+		s.pending = append(s.pending, s.Out.Put(c, ack)[Prefix:]...)
 		s.Out.Sent(c)
 	}
 	if len(s.source) == 0 {
@@ -252,7 +252,7 @@ func TestChunkInWriteIsNotReused(t *testing.T) {
 	if c.pins != 1 || o.q.head != c {
 		t.Fatalf("the chunk is free with %d pins", c.pins)
 	}
-	if len(frame) != HeaderSize+40_000 {
+	if len(frame) != Prefix+HeaderSize+40_000 {
 		t.Fatalf("frame of %d bytes", len(frame))
 	}
 	o.Sent(c)

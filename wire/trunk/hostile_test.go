@@ -10,7 +10,26 @@ import (
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/policer"
 	"github.com/sallyport/sallyport/wire/reason"
+	"github.com/sallyport/sallyport/wire/stream"
 )
+
+const patience = 20 * time.Second
+
+func tcpPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
 
 // speaker writes frames of yamux by hand.
 type speaker struct {
@@ -83,12 +102,7 @@ func TestHostLeavesClientsThatBreakTheProtocol(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			a, b := tcpPair(t)
-			defer a.Close()
-			host, err := Host(b, b, Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			host, a := hostAlone(t)
 			go io.Copy(io.Discard, a)
 			s := &speaker{Conn: a}
 			test.act(s)
@@ -137,7 +151,7 @@ func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := client.Open(soon(t), [16]byte{1}, [8]byte{})
+			c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,24 +178,14 @@ func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
 // A stream that is not known here is reset, the trunk goes on.
 func TestAttachOfAnUnknownStreamIsReset(t *testing.T) {
 	t.Parallel()
-	a, b := tcpPair(t)
-	defer a.Close()
-	host, err := Host(b, b, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	host, a := hostAlone(t)
 	s := &speaker{Conn: a}
 	s.syn(1).say(1, envelope.AppendAttach(nil, envelope.Attachment{ID: [16]byte{1}, Epoch: 1}))
 	s.send()
 	a.SetReadDeadline(time.Now().Add(patience))
 	for {
-		var header [policer.HeaderSize]byte
-		if _, err := io.ReadFull(a, header[:]); err != nil {
-			t.Fatal(err)
-		}
-		h := policer.ParseHeader(header)
-		body := make([]byte, h.Body())
-		if _, err := io.ReadFull(a, body); err != nil {
+		_, body, err := readFrame(a)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if len(body) > 0 {
@@ -194,13 +198,17 @@ func TestAttachOfAnUnknownStreamIsReset(t *testing.T) {
 	if host.Err() != nil {
 		t.Errorf("the trunk ended: %v", host.Err())
 	}
-	host.CloseWith(nil)
-	<-host.Done()
 }
 
 func TestDeadPeerIsLeft(t *testing.T) {
 	t.Parallel()
-	client, _, _ := pair(t)
+	a, b := tcpPair(t)
+	defer a.Close()
+	client, err := Client(b, b, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { client.CloseWith(nil); <-client.Done() }()
 	w := &watchman{t: client}
 	now := time.Now()
 	if err := w.look(now); err != nil {
@@ -209,6 +217,9 @@ func TestDeadPeerIsLeft(t *testing.T) {
 	// TCP's progress is a sign of life ...
 	w.acked, w.progressed = 0, time.Time{}
 	if _, ok := client.progress(); ok {
+		for n := uint64(0); n == 0; n, _ = client.progress() { // of the ping
+			<-time.After(time.Millisecond)
+		}
 		if err := w.look(now.Add(DeadAfter + 5*time.Second)); err != nil {
 			t.Errorf("with progress of TCP: %v", err)
 		}
@@ -227,25 +238,83 @@ func TestDeadPeerIsLeft(t *testing.T) {
 // Refused streams that the client does not close pile up only so far.
 func TestHostLeavesClientThatClosesNothing(t *testing.T) {
 	t.Parallel()
+	host, a := hostAlone(t)
+	verdicts := make(chan struct{}, 1)
+	go func() {
+		defer close(verdicts)
+		for {
+			_, body, err := readFrame(a)
+			if err != nil {
+				return
+			}
+			if len(body) > 0 && envelope.Type(body[0]) == envelope.Verdict {
+				verdicts <- struct{}{}
+			}
+		}
+	}()
+	s := &speaker{Conn: a}
+	for i := range stream.MaxRefused + 3*stream.MaxOpening {
+		s.syn(uint32(2*i+1)).say(uint32(2*i+1), open(1))
+		s.send()
+		if i >= 2*stream.MaxOpening { // the others wait for their grant
+			<-verdicts
+		}
+	}
+	<-host.Done()
+	if !errors.Is(host.Err(), &reason.Reason{Code: reason.Protocol}) {
+		t.Errorf("ended with %v, want %s", host.Err(), reason.Protocol)
+	}
+}
+
+// hostAlone is a host's end whose client is played by hand.
+func hostAlone(t *testing.T) (*Trunk, net.Conn) {
+	t.Helper()
 	a, b := tcpPair(t)
-	defer a.Close()
 	host, err := Host(b, b, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, a)
-	s := &speaker{Conn: a}
-	for i := range MaxRefused + 3*MaxOpening {
-		s.syn(uint32(2*i+1)).say(uint32(2*i+1), open(1))
-		s.send()
-		eventually(t, "the stream is seen", func() bool {
-			host.mu.Lock()
-			defer host.mu.Unlock()
-			return host.ctx.Err() != nil || host.waiting+host.refused > i && host.waiting <= 2*MaxOpening
-		})
+	t.Cleanup(func() {
+		a.Close()
+		host.CloseWith(nil)
+		<-host.Done()
+	})
+	return host, a
+}
+
+func readFrame(r io.Reader) (h policer.Header, body []byte, err error) {
+	var header [policer.HeaderSize]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return h, nil, err
 	}
-	<-host.Done()
-	if !errors.Is(host.Err(), errRefused) {
-		t.Errorf("ended with %v, want %v", host.Err(), errRefused)
+	h = policer.ParseHeader(header)
+	body = make([]byte, h.Body())
+	_, err = io.ReadFull(r, body)
+	return h, body, err
+}
+
+// A write that lasts for a minute is the end, even of a peer that speaks.
+func TestStuckWriteIsLeft(t *testing.T) {
+	t.Parallel()
+	host, _ := hostAlone(t)
+	w := &watchman{t: host}
+	// Nobody reads at the other end: the kernel's buffers fill, then a write lasts.
+	go func() {
+		for host.framer.Send(1, make([]byte, 64<<10), false) == nil {
+		}
+	}()
+	for host.framer.Stuck(time.Now()) < 100*time.Millisecond {
+		select {
+		case <-host.Done():
+			t.Fatal(host.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := w.look(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.progressed = time.Now().Add(WriteTimeout)
+	if err := w.look(time.Now().Add(WriteTimeout)); err == nil {
+		t.Error("a write that lasts is borne")
 	}
 }

@@ -1,4 +1,4 @@
-package trunk
+package stream
 
 import (
 	"context"
@@ -24,7 +24,7 @@ import (
 // A Read gives io.EOF only for the peer's FIN. After a reset, a refusal or the
 // loss of the trunk, reads and writes return the error of Err.
 type Stream struct {
-	trunk *Trunk
+	mux *Mux
 
 	mu         sync.Mutex
 	rcond      sync.Cond // something to read, or the end
@@ -45,16 +45,16 @@ type Stream struct {
 	writeBy    deadline
 	bulk       bool // the last read of the local socket was large
 
-	wlock   sync.Mutex // one Write or ReadFrom at a time; before mu
-	scratch [32]byte   // control frames; belongs to who writes to the carrier
-	in      carrierReader
+	wlock   sync.Mutex              // one Write or ReadFrom at a time; before mu
+	scratch [envelope.Headroom]byte // control frames; belongs to who writes to the carrier
+	in      envelope.Reader
 
-	lastBulk atomic.Int64 // when bulk came last, as framer.lastRead
+	lastBulk atomic.Int64 // when bulk came last, as framer.LastRead
 
-	// guarded by trunk.mu
-	listed    bool // in trunk.grown
-	urged     bool // in trunk.urgent
-	ackQueued bool // in trunk.acks
+	// guarded by mux.mu
+	listed    bool // in mux.grown
+	urged     bool // in mux.urgent
+	ackQueued bool // in mux.acks
 }
 
 // control is a set of frames to be written.
@@ -85,11 +85,11 @@ var (
 	ErrUndecided = errors.New("stream has ended before its verdict")
 )
 
-func newStream(t *Trunk, o envelope.Opening) *Stream {
-	s := &Stream{trunk: t, done: make(chan struct{})}
+func newStream(m *Mux, o envelope.Opening) *Stream {
+	s := &Stream{mux: m, done: make(chan struct{})}
 	s.rcond.L, s.wcond.L = &s.mu, &s.mu
-	s.state.Init(o, t.windows, processReplay)
-	if t.client {
+	s.state.Init(o, m.windows, processReplay)
+	if m.client {
 		s.writing = true // until the carrier is opened
 		s.state.Out.Open(envelope.EarlyWindow)
 		s.state.In.Open(envelope.InitialWindow)
@@ -136,10 +136,10 @@ func (s *Stream) Counters() (sent, received uint64) {
 }
 
 // LocalAddr is that of the connection under the trunk.
-func (s *Stream) LocalAddr() net.Addr { return s.trunk.local }
+func (s *Stream) LocalAddr() net.Addr { return s.mux.cfg.Local }
 
 // RemoteAddr is that of the connection under the trunk.
-func (s *Stream) RemoteAddr() net.Addr { return s.trunk.remote }
+func (s *Stream) RemoteAddr() net.Addr { return s.mux.cfg.Remote }
 
 // Verdict waits for the host's word (client). It returns nil when the stream was
 // admitted, the *reason.Reason when it was refused or denied, another error
@@ -182,9 +182,9 @@ func (s *Stream) Admit() error {
 		s.mu.Unlock()
 		return errors.Join(ErrUndecided, err)
 	}
-	if s.verdict == undecided && !s.trunk.client {
+	if s.verdict == undecided && !s.mux.client {
 		s.verdict = admitted
-		s.trunk.decided(false)
+		s.mux.decided(false)
 		s.state.Out.Open(envelope.InitialWindow)
 		s.state.In.Open(envelope.InitialWindow)
 		s.words = envelope.Words{Code: string(reason.OK)}
@@ -201,7 +201,7 @@ func (s *Stream) Admit() error {
 func (s *Stream) Refuse(r *reason.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.verdict != undecided || s.trunk.client {
+	if s.verdict != undecided || s.mux.client {
 		s.resetLocked(r)
 		return
 	}
@@ -267,7 +267,7 @@ func (s *Stream) Close() error {
 	}
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
-	s.trunk.urge(s)
+	s.mux.urge(s)
 	return nil
 }
 
@@ -278,17 +278,17 @@ func (s *Stream) finishLocked(err error, last control) {
 		return
 	}
 	s.over, s.err = true, err
-	t := s.trunk
+	m := s.mux
 	if s.verdict == undecided {
 		s.verdict = refused
 		s.refusal = err
 		if err == nil {
 			s.refusal = ErrUndecided
 		}
-		if t.client {
-			<-t.opening
+		if m.client {
+			<-m.opening
 		} else {
-			t.decided(true)
+			m.decided(true)
 			last |= closeCarrier
 		}
 	}
@@ -298,7 +298,7 @@ func (s *Stream) finishLocked(err error, last control) {
 	s.writeBy.stop()
 	if s.carrier != nil {
 		// The other end has to close its half, too.
-		s.carrier.SetReadDeadline(time.Now().Add(WriteTimeout))
+		s.awaitLocked(CloseWait)
 	}
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
@@ -306,8 +306,8 @@ func (s *Stream) finishLocked(err error, last control) {
 	if s.afterwards != nil {
 		go s.afterwards() // it may wait, and mu is held; ends by itself
 	}
-	t.leave()
-	t.urge(s)
+	m.leave()
+	m.urge(s)
 }
 
 // wordsOf puts a reason into the form of a frame.

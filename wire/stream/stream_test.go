@@ -1,4 +1,4 @@
-package trunk
+package stream_test
 
 import (
 	"bytes"
@@ -15,6 +15,13 @@ import (
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/reason"
+	"github.com/sallyport/sallyport/wire/stream"
+	"github.com/sallyport/sallyport/wire/trunk"
+)
+
+type (
+	Stream = stream.Stream
+	Trunk  = trunk.Trunk
 )
 
 const patience = 20 * time.Second
@@ -39,11 +46,11 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 func pair(t testing.TB) (client, host *Trunk, cut func()) {
 	t.Helper()
 	a, b := tcpPair(t)
-	client, err := Client(a, a, Config{})
+	client, err := trunk.Client(a, a, trunk.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if host, err = Host(b, b, Config{}); err != nil {
+	if host, err = trunk.Host(b, b, trunk.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -249,7 +256,7 @@ func TestHalfCloseBothWays(t *testing.T) {
 			if err != nil || !bytes.Equal(got, there) {
 				t.Fatalf("read %d of %d bytes, %v", len(got), len(there), err)
 			}
-			if _, err := a.Write([]byte("x")); !errors.Is(err, ErrWriteClosed) {
+			if _, err := a.Write([]byte("x")); !errors.Is(err, stream.ErrWriteClosed) {
 				t.Errorf("write after CloseWrite: %v", err)
 			}
 			go func() { b.Write(back); b.CloseWrite() }()
@@ -345,31 +352,26 @@ func TestResetFreesEverything(t *testing.T) {
 				_, err := sender.Write(make([]byte, 8<<20))
 				written <- err
 			}()
-			eventually(t, "the windows are full", func() bool {
-				sender.mu.Lock()
-				defer sender.mu.Unlock()
-				return sender.state.Out.Room() == 0 && sender.state.Out.Kept() > 0
-			})
+			eventually(t, "the windows are full", sender.Full)
 			resetter.Reset(&reason.Reason{Code: "cut", Text: "why"})
 			over(t, c, h)
 			for _, s := range []*Stream{c, h} {
 				if !errors.Is(s.Err(), &reason.Reason{Code: "cut"}) {
 					t.Errorf("ended with %v, want cut", s.Err())
 				}
-				if kept, waiting := s.state.Out.Kept(), s.state.In.Len(); kept != 0 || waiting != 0 {
+				if kept, waiting := s.Held(); kept != 0 || waiting != 0 {
 					t.Errorf("%d bytes kept, %d waiting", kept, waiting)
 				}
 			}
 			if err := <-written; !errors.Is(err, &reason.Reason{Code: "cut"}) {
 				t.Errorf("write: %v, want cut", err)
 			}
-			if client.windows.Used() != 0 || host.windows.Used() != 0 {
-				t.Errorf("windows still hold %d and %d", client.windows.Used(), host.windows.Used())
+			for _, s := range []*Stream{c, h} {
+				if used := s.Mux().WindowsUsed(); used != 0 {
+					t.Errorf("windows still hold %d", used)
+				}
+				eventually(t, "yamux is free of the stream", func() bool { return s.Mux().Live() == 0 })
 			}
-			eventually(t, "yamux is free of the stream", func() bool {
-				return client.session.NumStreams() == 0 && host.session.NumStreams() == 0 &&
-					client.framer.police.Live() == 0 && host.framer.police.Live() == 0
-			})
 		})
 	}
 }
@@ -436,7 +438,7 @@ func TestManyStreams(t *testing.T) {
 	}
 	wg.Wait()
 	eventually(t, "all streams are gone", func() bool {
-		return client.Streams() == 0 && host.Streams() == 0 && client.session.NumStreams() == 0
+		return client.Streams() == 0 && host.Streams() == 0
 	})
 }
 
@@ -451,13 +453,13 @@ func TestWindowGrows(t *testing.T) {
 	if _, err := io.Copy(io.Discard, c); err != nil {
 		t.Fatal(err)
 	}
-	if w := c.state.In.Window(); w <= envelope.InitialWindow {
+	if w := c.Window(); w <= envelope.InitialWindow {
 		t.Logf("window stayed at %d with a round trip of %v", w, client.RTT())
 	}
 	c.CloseWrite()
 	go io.Copy(io.Discard, h)
 	over(t, c, h)
-	if used := client.windows.Used(); used != 0 {
+	if used := c.Mux().WindowsUsed(); used != 0 {
 		t.Errorf("windows hold %d after the end", used)
 	}
 }
@@ -509,7 +511,7 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 	t.Parallel()
 	client, host, _ := pair(t)
 	var last *Stream
-	for range MaxOpening {
+	for range stream.MaxOpening {
 		last, _ = opened(t, client, host)
 	}
 	ctx, cancel := context.WithTimeout(soon(t), 20*time.Millisecond)
@@ -526,10 +528,10 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	client, host, _ := pair(t)
-	if _, err := host.Open(soon(t), id.NewStream(), id.NewTrace()); !errors.Is(err, ErrNotClient) {
+	if _, err := host.Open(soon(t), id.NewStream(), id.NewTrace()); !errors.Is(err, stream.ErrNotClient) {
 		t.Errorf("host opens: %v", err)
 	}
-	if _, err := client.Accept(soon(t)); !errors.Is(err, ErrNotHost) {
+	if _, err := client.Accept(soon(t)); !errors.Is(err, stream.ErrNotHost) {
 		t.Errorf("client accepts: %v", err)
 	}
 }
@@ -543,17 +545,18 @@ func TestQuietStreamShrinks(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, c, 4<<20); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the sender keeps nothing", func() bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return h.state.Out.Kept() == 0
-	})
-	client.shrinkIdle(time.Now().Add(time.Hour))
-	eventually(t, "the stream left the list", func() bool {
-		client.mu.Lock()
-		defer client.mu.Unlock()
-		return len(client.grown) == 0 && !c.listed
-	})
+	eventually(t, "the sender keeps nothing", func() bool { kept, _ := h.Held(); return kept == 0 })
+	if !c.Listed() {
+		t.Error("bulk is not noted")
+	}
+	c.Mux().Shrink(time.Now())
+	if !c.Listed() {
+		t.Error("the stream shrinks although it is busy")
+	}
+	c.Mux().Shrink(time.Now().Add(time.Hour))
+	if c.Listed() {
+		t.Error("the stream does not shrink")
+	}
 	go h.Write([]byte("on it goes"))
 	if _, err := io.CopyN(io.Discard, c, 10); err != nil {
 		t.Fatal(err)

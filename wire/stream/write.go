@@ -1,4 +1,4 @@
-package trunk
+package stream
 
 import (
 	"io"
@@ -55,8 +55,8 @@ func (s *Stream) ReadFrom(r io.Reader) (total int64, err error) {
 			return chunk.Space()[:min(n, len(chunk.Space()))]
 		},
 		func() { chunk.Free(); chunk = nil })
-	probe := newProbe(s, r)
-	defer probe.stop()
+	probe := socket.NewProbe(r, &s.mu, &s.wcond)
+	defer probe.Stop()
 	for {
 		if room, err = s.waitRoom(probe); err != nil {
 			return total, err
@@ -88,7 +88,7 @@ func (s *Stream) ReadFrom(r io.Reader) (total int64, err error) {
 const firstRead = 4<<10 - envelope.Headroom
 
 // waitRoom waits until something may be sent, and says how much.
-func (s *Stream) waitRoom(p *probe) (int, error) {
+func (s *Stream) waitRoom(p *socket.Probe) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waitRoomLocked(p, false)
@@ -96,7 +96,7 @@ func (s *Stream) waitRoom(p *probe) (int, error) {
 
 // acquire waits until something may be sent and the carrier is free, and takes
 // the carrier: send or release gives it on.
-func (s *Stream) acquire(p *probe) (int, error) {
+func (s *Stream) acquire(p *socket.Probe) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room, err := s.waitRoomLocked(p, true)
@@ -106,7 +106,7 @@ func (s *Stream) acquire(p *probe) (int, error) {
 	return room, err
 }
 
-func (s *Stream) waitRoomLocked(p *probe, free bool) (int, error) {
+func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 	for {
 		if s.writeBy.expired {
 			return 0, os.ErrDeadlineExceeded
@@ -119,56 +119,12 @@ func (s *Stream) waitRoomLocked(p *probe, free bool) (int, error) {
 		}
 		room := s.state.Out.Room()
 		if room > 0 && !(free && s.writing) {
-			if s.trunk.framer.announced.Load() > busyWriters {
-				room = min(room, smallFrame)
-			}
 			return min(room, envelope.MaxPayload), nil
 		}
-		if p != nil && room == 0 && p.brokenLocked() {
+		if p != nil && room == 0 && p.BrokenLocked() {
 			return 0, os.NewSyscallError("read", syscall.ECONNRESET)
 		}
 		s.wcond.Wait()
-	}
-}
-
-// probe asks a local socket now and then whether it was reset, while nothing
-// is read from it.
-type probe struct {
-	s     *Stream
-	raw   syscall.RawConn
-	timer *time.Timer
-	due   bool // guarded by s.mu
-}
-
-func newProbe(s *Stream, r io.Reader) *probe {
-	return &probe{s: s, raw: socket.Conn(r)}
-}
-
-// brokenLocked arms the timer, or asks when it has run off.
-func (p *probe) brokenLocked() bool {
-	if p.raw == nil {
-		return false
-	}
-	if p.timer == nil {
-		p.timer = time.AfterFunc(probeAfter, func() {
-			p.s.mu.Lock()
-			defer p.s.mu.Unlock()
-			p.due = true
-			p.s.wcond.Broadcast()
-		})
-		return false
-	}
-	if !p.due {
-		return false
-	}
-	p.due = false
-	p.timer.Reset(probeAfter)
-	return socket.Broken(p.raw)
-}
-
-func (p *probe) stop() {
-	if p.timer != nil {
-		p.timer.Stop()
 	}
 }
 
@@ -188,7 +144,7 @@ func (s *Stream) send(chunk *envelope.Chunk) error {
 	}
 	var ack *envelope.Acking
 	if s.state.In.Pending() {
-		a := s.state.In.Ack(time.Now(), s.trunk.framer.rtt.get())
+		a := s.state.In.Ack(time.Now(), s.mux.framer.RTT())
 		ack = &a
 		s.control &^= writeAck
 	}
@@ -198,28 +154,17 @@ func (s *Stream) send(chunk *envelope.Chunk) error {
 	s.mu.Lock()
 	s.state.Out.Sent(chunk)
 	if err != nil {
-		s.finishLocked(s.trunk.loss(), 0)
+		s.finishLocked(s.mux.loss(), 0)
 		return s.endedErrLocked(ErrWriteClosed)
 	}
 	s.checkOverLocked()
 	return nil
 }
 
-// put writes whole frames to the carrier as one frame of yamux.
-func (s *Stream) put(frames []byte, announced bool) error {
-	f := s.trunk.framer
-	if !announced {
-		f.expect()
-	}
-	if _, err := s.carrier.Write(frames); err != nil {
-		f.forget()
-		if s.trunk.session.IsClosed() {
-			return err
-		}
-		f.fail(err) // a frame that may or may not have gone out: nothing after it is sure
-		return err
-	}
-	return nil
+// put writes whole frames to the carrier; in front of them are envelope.Prefix
+// bytes of room. With hold they wait for what is certain to follow.
+func (s *Stream) put(frames []byte, hold bool) error {
+	return s.mux.framer.Send(s.carrier.StreamID(), frames, hold)
 }
 
 // release gives the carrier on.
@@ -233,7 +178,7 @@ func (s *Stream) release() {
 // carrier.
 func (s *Stream) releaseLocked() {
 	for s.control != 0 && s.carrier != nil {
-		s.writeControlLocked(false)
+		s.writeControlLocked()
 	}
 	s.writing = false
 	s.wcond.Broadcast()
@@ -241,49 +186,41 @@ func (s *Stream) releaseLocked() {
 
 // flush writes pending control frames now, where the carrier is free; who holds
 // it does it otherwise.
-func (s *Stream) flush() { s.flushAs(false) }
-
-func (s *Stream) flushAs(announced bool) {
+func (s *Stream) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writing || s.control == 0 || s.carrier == nil {
-		if announced {
-			s.trunk.framer.forget()
-		}
 		return
 	}
 	s.writing = true
-	s.writeControlLocked(announced)
 	s.releaseLocked()
 }
 
 // writeControlLocked writes what is in control; the caller holds the carrier.
-func (s *Stream) writeControlLocked(announced bool) {
+func (s *Stream) writeControlLocked() {
 	frames, last := s.controlFramesLocked()
 	s.mu.Unlock()
 	var err error
-	if len(frames) > 0 {
-		err = s.put(frames, announced)
-	} else if announced {
-		s.trunk.framer.forget()
+	if len(frames) > envelope.Prefix {
+		err = s.put(frames, last)
 	}
 	if last {
-		s.carrier.Close()
+		s.carrier.Close() // yamux's FIN takes along what was held
 	}
 	s.mu.Lock()
 	if err != nil {
-		s.finishLocked(s.trunk.loss(), 0)
+		s.finishLocked(s.mux.loss(), 0)
 		return
 	}
 	s.checkOverLocked()
 }
 
-// controlFramesLocked takes the frames out of control; last says that the
-// carrier is to be closed after them.
+// controlFramesLocked takes the frames out of control, with room in front; last
+// says that the carrier is to be closed after them.
 func (s *Stream) controlFramesLocked() (frames []byte, last bool) {
 	c := s.control
 	s.control = 0
-	frames = s.scratch[:0]
+	frames = s.scratch[:envelope.Prefix]
 	if c&writeVerdict != 0 {
 		frames = envelope.AppendVerdict(frames, s.words)
 	}
@@ -294,7 +231,7 @@ func (s *Stream) controlFramesLocked() (frames []byte, last bool) {
 		return frames, c&closeCarrier != 0
 	}
 	if c&writeAck != 0 && s.state.In.Pending() {
-		frames = envelope.AppendAck(frames, s.state.In.Ack(time.Now(), s.trunk.framer.rtt.get()))
+		frames = envelope.AppendAck(frames, s.state.In.Ack(time.Now(), s.mux.framer.RTT()))
 	}
 	if c&writeFin != 0 && s.state.Out.FinDue() {
 		frames = envelope.AppendFin(frames)

@@ -1,9 +1,8 @@
-package trunk
+package stream
 
 import (
 	"io"
 	"os"
-	"time"
 
 	"github.com/sallyport/sallyport/wire/envelope"
 )
@@ -17,7 +16,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 	n := s.state.In.Read(p)
 	if s.ackLocked() {
-		s.trunk.urge(s)
+		s.mux.urge(s)
 	}
 	return n, nil
 }
@@ -80,7 +79,7 @@ func (s *Stream) takeFinLocked() {
 	s.state.In.TakeFin()
 	if s.state.In.Pending() {
 		s.control |= writeAck
-		s.trunk.urge(s)
+		s.mux.urge(s)
 	}
 }
 
@@ -92,83 +91,7 @@ func (s *Stream) ackLocked() bool {
 		return true
 	}
 	if s.state.In.Pending() {
-		s.trunk.ackSoon(s)
+		s.mux.ackSoon(s)
 	}
 	return false
-}
-
-// urge has the control goroutine write what is in s.control. It does not wait.
-func (t *Trunk) urge(s *Stream) {
-	t.mu.Lock()
-	if !s.urged {
-		s.urged = true
-		t.urgent = append(t.urgent, s)
-	}
-	t.mu.Unlock()
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
-}
-
-// ackSoon has a small acknowledgement written within ackDelay, unless payload
-// takes it along before.
-func (t *Trunk) ackSoon(s *Stream) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.ackQueued || t.ctx.Err() != nil {
-		return
-	}
-	s.ackQueued = true
-	t.acks = append(t.acks, s)
-	if len(t.acks) > 1 {
-		return
-	}
-	if t.ackTimer == nil {
-		t.ackTimer = time.AfterFunc(ackDelay, t.ackNow)
-		return
-	}
-	t.ackTimer.Reset(ackDelay)
-}
-
-func (t *Trunk) ackNow() {
-	t.mu.Lock()
-	late := t.acks
-	t.acks = nil
-	for _, s := range late {
-		s.ackQueued = false
-	}
-	t.mu.Unlock()
-	for _, s := range late {
-		s.mu.Lock()
-		if !s.over && s.state.In.Pending() {
-			s.control |= writeAck
-			t.urge(s)
-		}
-		s.mu.Unlock()
-	}
-}
-
-// writeControl is the goroutine that writes what nobody else may wait for.
-func (t *Trunk) writeControl() {
-	for {
-		select {
-		case <-t.wake:
-		case <-t.ctx.Done():
-			return
-		}
-		t.mu.Lock()
-		list := t.urgent
-		t.urgent = nil
-		for _, s := range list {
-			s.urged = false
-		}
-		t.mu.Unlock()
-		for range list {
-			t.framer.expect()
-		}
-		for _, s := range list {
-			s.flushAs(true)
-		}
-	}
 }

@@ -1,0 +1,281 @@
+// Package framer stands between TLS and yamux and writes whole frames.
+//
+// Shapes: a Framer is the connection that yamux reads and writes. What comes in
+// it shows to the policer first. What yamux writes are headers alone (opening,
+// closing, window updates, answers to pings); frames with payload are given to
+// Send by the streams, with room for the header in front, so that header and
+// payload are one write without a copy, no goroutine is woken for it, and
+// yamux's queue stands in front of nothing. Who finds the connection busy leaves
+// a small frame to the one who is writing. Since the Framer knows where frames
+// begin, it can put a ping between them, and it measures the round trip.
+//
+// Units and limits: frames up to envelope.MaxWrite; of small frames of others
+// it gathers maxQueue bytes.
+//
+// Errors: the first one stays (Failure) and ends the connection.
+//
+// Concurrency: Read belongs to yamux's reader; everything else may be called
+// from any goroutine. It has no goroutines.
+//
+// Source: docs/protocol.md, rules 17 and 18.
+package framer
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/policer"
+)
+
+const (
+	// smallFrame is the size up to which a frame is left to a busy writer.
+	smallFrame = 16 << 10
+	// maxQueue bounds what is left so.
+	maxQueue = 64 << 10
+	// idleQueue is the most that is kept allocated for it.
+	idleQueue = 4 << 10
+)
+
+// errBody: yamux was to send no payload.
+var errBody = errors.New("yamux writes a frame with payload by itself")
+
+// Framer is one end of a connection of yamux frames.
+type Framer struct {
+	conn    net.Conn // TLS
+	close   func()   // ends what is under TLS
+	police  *policer.Policer
+	start   time.Time
+	read    atomic.Int64 // when bytes came last, as nanoseconds since start
+	writing atomic.Int64 // since when a write lasts, likewise; 0: none does
+	waiting atomic.Int32 // how many wait for their turn
+
+	mu      sync.Mutex
+	busy    bool            // somebody writes
+	turns   []chan struct{} // of those who wait for it, first come first served
+	queue   []byte          // whole frames, to be written next
+	spare   []byte          // the other buffer
+	partial []byte          // a header of yamux in pieces
+	pings   uint32
+
+	failing sync.Mutex
+	err     error
+
+	rtt rttMeter
+}
+
+// New makes a framer on a TLS connection. end closes what is under it. host says
+// which end this is.
+func New(conn net.Conn, end func(), host bool, limits policer.Limits) *Framer {
+	f := &Framer{conn: conn, close: end, start: time.Now()}
+	f.police = policer.New(host, limits, f.rtt.answered)
+	return f
+}
+
+// Read gives yamux bytes that the policer has seen.
+func (f *Framer) Read(p []byte) (int, error) {
+	n, err := f.conn.Read(p)
+	if n > 0 {
+		now := time.Now()
+		f.read.Store(int64(now.Sub(f.start)))
+		if v := f.police.In(p[:n], now); v != nil {
+			f.Fail(v)
+			return 0, v
+		}
+	}
+	if err != nil {
+		f.Fail(err)
+	}
+	return n, err
+}
+
+// Write takes headers from yamux. Those that open a stream wait for the frame
+// that follows them on it in any case.
+func (f *Framer) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	f.partial = append(f.partial, p...)
+	if len(f.partial) < policer.HeaderSize {
+		f.mu.Unlock()
+		return len(p), nil
+	}
+	frame := [policer.HeaderSize]byte(f.partial)
+	whole := len(f.partial) == policer.HeaderSize
+	f.partial = f.partial[:0]
+	f.mu.Unlock()
+	h := policer.ParseHeader(frame)
+	if !whole || h.Body() > 0 {
+		f.Fail(errBody)
+		return 0, errBody
+	}
+	f.police.Out(h)
+	opening := h.Type == policer.TypeWindowUpdate && h.Flags&(policer.FlagSYN|policer.FlagACK) != 0
+	if err := f.write(frame[:], opening); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Send writes payload on a stream as one frame. frame has policer.HeaderSize
+// bytes in front for the header, and may be reused when Send returns. With hold
+// it waits for the next frame of anybody, which must be certain to come.
+func (f *Framer) Send(stream uint32, frame []byte, hold bool) error {
+	h := policer.Header{Type: policer.TypeData, Stream: stream, Length: uint32(len(frame) - policer.HeaderSize)}
+	h.Append(frame[:0])
+	return f.write(frame, hold)
+}
+
+// write writes whole frames, or leaves them to whoever is writing.
+func (f *Framer) write(p []byte, hold bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if hold || f.busy && len(p) <= smallFrame {
+		if len(f.queue)+len(p) <= maxQueue {
+			f.queue = append(f.queue, p...)
+			return nil
+		}
+	}
+	f.takeTurnLocked()
+	if len(f.queue) > 0 && len(f.queue)+len(p) <= smallFrame {
+		f.queue = append(f.queue, p...)
+		p = nil
+	}
+	return f.flushLocked(p)
+}
+
+// flushLocked writes the queue, then p, then what others have left meanwhile.
+// The caller has the turn, and gives it on.
+func (f *Framer) flushLocked(p []byte) (err error) {
+	defer f.giveTurnLocked()
+	for {
+		out := f.queue
+		f.queue, f.spare = f.spare[:0], nil
+		f.mu.Unlock()
+		f.writing.Store(int64(time.Since(f.start)))
+		if len(out) > 0 {
+			_, err = f.conn.Write(out)
+		}
+		if len(p) > 0 && err == nil {
+			_, err = f.conn.Write(p)
+		}
+		p = nil
+		f.writing.Store(0)
+		if err != nil {
+			f.Fail(err)
+		}
+		f.mu.Lock()
+		if cap(out) <= idleQueue || len(f.queue) > 0 {
+			f.spare = out[:0]
+		}
+		if err != nil || len(f.queue) == 0 || len(f.turns) > 0 {
+			return err // who comes next writes the queue first
+		}
+	}
+}
+
+// takeTurnLocked waits until nobody writes.
+func (f *Framer) takeTurnLocked() {
+	if !f.busy {
+		f.busy = true
+		return
+	}
+	turn := make(chan struct{})
+	f.turns = append(f.turns, turn)
+	f.waiting.Add(1)
+	f.mu.Unlock()
+	<-turn // every turn ends: with an error, once the connection is closed
+	f.waiting.Add(-1)
+	f.mu.Lock()
+}
+
+func (f *Framer) giveTurnLocked() {
+	if len(f.turns) == 0 {
+		f.busy = false
+		return
+	}
+	turn := f.turns[0]
+	f.turns = f.turns[1:]
+	if len(f.turns) == 0 {
+		f.turns = nil
+	}
+	close(turn)
+}
+
+// Ping sends a ping. It does not wait: where somebody writes, the ping goes with
+// what comes next. One that was not answered is replaced.
+func (f *Framer) Ping(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pings++
+	// yamux itself sends no pings, so the numbers are ours.
+	h := policer.Header{Type: policer.TypePing, Flags: policer.FlagSYN, Length: f.pings}
+	f.rtt.sent(f.pings, now)
+	f.queue = h.Append(f.queue)
+	if f.busy {
+		return
+	}
+	f.busy = true
+	go func() { // the write may wait; ends with it, or with the connection
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.flushLocked(nil)
+	}()
+}
+
+// Waiting is how many frames wait to be written.
+func (f *Framer) Waiting() int { return int(f.waiting.Load()) }
+
+// RTT is the shortest round trip measured lately, 0 while unknown.
+func (f *Framer) RTT() time.Duration { return f.rtt.get() }
+
+// Police is the policer, which also counts what is unread.
+func (f *Framer) Police() *policer.Policer { return f.police }
+
+// Silence is how long nothing came, Stuck how long one write has lasted.
+func (f *Framer) Silence(now time.Time) time.Duration { return now.Sub(f.start) - f.LastRead() }
+
+// Stuck is explained at Silence.
+func (f *Framer) Stuck(now time.Time) time.Duration {
+	if since := f.writing.Load(); since > 0 {
+		return now.Sub(f.start) - time.Duration(since)
+	}
+	return 0
+}
+
+// LastRead is when bytes came last, Age the present, both since the start.
+func (f *Framer) LastRead() time.Duration { return time.Duration(f.read.Load()) }
+
+// Age is explained at LastRead.
+func (f *Framer) Age(now time.Time) time.Duration { return now.Sub(f.start) }
+
+// Close ends the connection without a word: only the envelope's FIN is an end.
+func (f *Framer) Close() error {
+	f.Fail(net.ErrClosed)
+	return nil
+}
+
+// Fail ends the connection; the first error stays. The end of what comes in is
+// never an end in order.
+func (f *Framer) Fail(err error) {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	f.failing.Lock()
+	first := f.err == nil
+	if first {
+		f.err = err
+	}
+	f.failing.Unlock()
+	if first {
+		f.close()
+	}
+}
+
+// Failure is the first error, nil while there is none.
+func (f *Framer) Failure() error {
+	f.failing.Lock()
+	defer f.failing.Unlock()
+	return f.err
+}

@@ -1,0 +1,77 @@
+package trunk
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/socket"
+)
+
+var (
+	errDead  = errors.New("nothing heard from the other daemon")
+	errStuck = errors.New("the other daemon takes nothing")
+)
+
+// watch pings on silence, and sees to it that a dead or stalling peer is left.
+func (t *Trunk) watch() {
+	timer := time.NewTimer(0) // the first ping at once: it measures the round trip
+	defer timer.Stop()
+	w := &watchman{t: t}
+	for {
+		select {
+		case <-t.session.CloseChan():
+			return
+		case <-t.mux.Done():
+			return
+		case now := <-timer.C:
+			if err := w.look(now); err != nil {
+				t.framer.Fail(err)
+				return
+			}
+			timer.Reset(w.next)
+		}
+	}
+}
+
+// watchman holds what watch remembers from one look to the next.
+type watchman struct {
+	t          *Trunk
+	acked      uint64
+	progressed time.Time // when TCP's acknowledgements were seen to advance
+	pinged     time.Time
+	next       time.Duration
+}
+
+// look does what is due, and says how long to wait for the next look.
+func (w *watchman) look(now time.Time) error {
+	t := w.t
+	if err := t.framer.Police().Stalled(now); err != nil {
+		return err
+	}
+	silent := t.framer.Silence(now)
+	if acked, ok := t.progress(); ok && acked != w.acked {
+		w.acked, w.progressed = acked, now
+	}
+	switch {
+	case silent >= DeadAfter && now.Sub(w.progressed) >= DeadAfter, silent >= WriteTimeout:
+		return errDead
+	case t.framer.Stuck(now) >= WriteTimeout:
+		return errStuck
+	}
+	t.mux.Shrink(now)
+	streams, _ := t.mux.Count()
+	if silent >= PingAfter || w.pinged.IsZero() || streams > 0 && now.Sub(w.pinged) >= DeadAfter {
+		w.pinged = now
+		t.framer.Ping(now)
+	}
+	w.next = max(PingAfter-silent, time.Second)
+	return nil
+}
+
+// progress is how far TCP has come, where it can be known.
+func (t *Trunk) progress() (uint64, bool) {
+	if t.raw == nil {
+		return 0, false
+	}
+	return socket.Acked(t.raw)
+}
