@@ -115,12 +115,13 @@ func (d *Daemon) Foreground(name string, args ...string) (*Process, error) {
 // Status is `sallyport status --json`.
 func (d *Daemon) Status(ctx context.Context) (api.Status, error) {
 	var s api.Status
-	return s, d.JSON(ctx, &s, "status")
+	c := d.ctl(d.as, "", []string{"status", "--json"})
+	c.quiet = true
+	return s, decode(d.world.run(ctx, c), &s)
 }
 
-// JSON types a command with --json and reads its output into v.
-func (d *Daemon) JSON(ctx context.Context, v any, args ...string) error {
-	r := d.Ctl(ctx, append(args, "--json")...)
+// decode reads the output of a command with --json into v.
+func decode(r Result, v any) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
@@ -128,6 +129,11 @@ func (d *Daemon) JSON(ctx context.Context, v any, args ...string) error {
 		return fmt.Errorf("%s: %w in %q", r.Command, err, r.Stdout)
 	}
 	return nil
+}
+
+// JSON types a command with --json and reads its output into v.
+func (d *Daemon) JSON(ctx context.Context, v any, args ...string) error {
+	return decode(d.Ctl(ctx, append(args, "--json")...), v)
 }
 
 // Await waits until the status is as f wants it.
@@ -196,11 +202,7 @@ func (d *Daemon) AwaitTunnel(ctx context.Context, hostname string, want api.Tunn
 
 // JSONAs is JSON as another OS user.
 func (d *Daemon) JSONAs(ctx context.Context, u *User, v any, args ...string) error {
-	r := d.CtlAs(ctx, u, append(args, "--json")...)
-	if err := r.Err(); err != nil {
-		return err
-	}
-	return json.Unmarshal([]byte(r.Stdout), v)
+	return decode(d.CtlAs(ctx, u, append(args, "--json")...), v)
 }
 
 // RunDaemon runs a sallyportd to its end, for one that must not start.

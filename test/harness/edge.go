@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -160,14 +159,7 @@ func (e *Edge) RunInput(ctx context.Context, stdin string, args ...string) Resul
 
 // JSON types a command with --json and reads its output into v.
 func (e *Edge) JSON(ctx context.Context, v any, args ...string) error {
-	r := e.Run(ctx, append(args, "--json")...)
-	if err := r.Err(); err != nil {
-		return err
-	}
-	if err := json.Unmarshal([]byte(r.Stdout), v); err != nil {
-		return fmt.Errorf("%s: %w in %q", r.Command, err, r.Stdout)
-	}
-	return nil
+	return decode(e.Run(ctx, append(args, "--json")...), v)
 }
 
 // Person is somebody of the embedded provider.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -67,11 +67,16 @@ func (d *Daemon) Walk(ctx context.Context, l Login) Result {
 	}
 	c := d.ctl(as, "", args)
 	c.name = d.Name + "-login"
-	typed, keyboard := io.Pipe()
+	// A real pipe: a program that ends while nobody types is not waited for.
+	typed, keyboard, err := os.Pipe()
+	if err != nil {
+		return Result{Command: "sallyport login", Code: -1, Stderr: err.Error()}
+	}
 	defer keyboard.Close()
 	screen := &screen{changed: make(chan struct{}, 1)}
 	c.stdin, c.stdout = typed, screen
 	p, err := d.world.start(c)
+	typed.Close()
 	result := func(err error) Result {
 		r := Result{Command: "sallyport " + strings.Join(args, " "), Stdout: screen.String(), Code: -1}
 		if p != nil {

@@ -41,6 +41,7 @@ type command struct {
 	as     *User
 	stdin  io.Reader
 	stdout io.Writer // beside the log
+	quiet  bool      // polled: leave it out of Logs
 }
 
 // environment is what children see: no more than they need, so that nothing of
@@ -166,6 +167,8 @@ func (w *World) run(ctx context.Context, c command) Result {
 	case err != nil:
 		r.Code, r.Stderr = -1, r.Stderr+"\n"+err.Error()
 	}
-	w.note(r)
+	if !c.quiet {
+		w.note(r)
+	}
 	return r
 }
