@@ -124,6 +124,9 @@ func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
 		cancel()
 	})
 	if err := l.greet(ctx, inst, l.timing.Hello-time.Since(began)); err != nil {
+		if gone := inst.Err(); gone != nil {
+			err = gone // the context has ended with the link, which knows why
+		}
 		inst.CloseWith(err)
 		return 0, &dial.Error{Stage: dial.StageHello, Target: l.cfg.Edge, Err: err}
 	}
