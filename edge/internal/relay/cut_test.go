@@ -172,6 +172,19 @@ func TestCutStream(t *testing.T) {
 			t.Errorf("Streams = %+v", list)
 		}
 	})
+	t.Run("the host reports the end before it confirms", func(t *testing.T) {
+		t.Parallel()
+		j := newJoined(t)
+		done := make(chan error, 1)
+		go func() { done <- j.relay.CutStream(context.Background(), j.stream, why) }()
+		expect[*wire.Cut](j.host)
+		j.host.Send(&wire.StreamEnded{Trunk: j.ticket.Trunk, Stream: j.stream, Code: wire.CodeReset})
+		j.host.Send(&wire.CutDone{Trunk: j.ticket.Trunk, Stream: j.stream})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		j.echo(t) // the trunk lives
+	})
 	t.Run("the host is silent", func(t *testing.T) {
 		t.Parallel()
 		j := newJoined(t)

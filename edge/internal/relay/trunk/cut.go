@@ -128,12 +128,20 @@ func (t *Table) CutDone(l Link, m *wire.CutDone) {
 	if s == nil || s.trunk.id != m.Trunk || s.trunk.hostKey != l.Key() || s.cutDone == nil {
 		return
 	}
+	s.confirmLocked()
+	if s.granted {
+		t.endSoonLocked(s)
+	}
+}
+
+// confirmLocked tells who waits for a cut of the stream that the host has made it.
+func (s *stream) confirmLocked() {
+	if s.cutDone == nil {
+		return
+	}
 	select {
 	case <-s.cutDone:
 	default:
 		close(s.cutDone)
-	}
-	if s.granted {
-		t.endSoonLocked(s)
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // StreamEnded takes a daemon's word that a stream is over. The host's figures
-// end the row at once; the client's wait a little for them.
+// end the row at once, and confirm a cut: its CutDone comes after them. The
+// client's wait a little for the host's.
 func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	t.mu.Lock()
 	s := t.streams[m.Stream]
@@ -18,6 +19,7 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	}
 	switch {
 	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
+		s.confirmLocked()
 		t.mu.Unlock()
 		t.endStream(s, m, m.Code)
 		return
