@@ -26,8 +26,8 @@ func HeadlineOf(s Status) (Headline, string) {
 		return HeadlineDegraded, "Cannot reach " + f.firstWaiting
 	case f.broken > 0:
 		return HeadlineDegraded, fmt.Sprintf("%d of %d need attention: %s", f.broken, f.forwards+f.tunnels, f.firstBroken)
-	case len(s.Problems) > 0:
-		return HeadlineDegraded, s.Problems[0].Title
+	case f.problem != "":
+		return HeadlineDegraded, f.problem
 	case f.person != "":
 		return HeadlineReady, "Signed in as " + f.person
 	}
@@ -43,6 +43,7 @@ type headlineFacts struct {
 	firstWaiting, firstConnecting string
 	person                        string
 	loginWanted, loginUnderWay    bool
+	problem                       string // of the daemon; what a system lacks is none
 }
 
 func factsOf(s Status) headlineFacts {
@@ -56,6 +57,11 @@ func factsOf(s Status) headlineFacts {
 			if f.person == "" {
 				f.person = x.Person.Name
 			}
+		}
+	}
+	for _, p := range s.Problems {
+		if f.problem == "" && p.Code != CodeUnsupported {
+			f.problem = p.Title
 		}
 	}
 	for _, l := range s.Logins {

@@ -41,6 +41,7 @@ func TestHeadlineOf(t *testing.T) {
 		{"one paused", Status{Edges: edge(LinkOnline), Forwards: forwards(ForwardPaused, ForwardReady), Sessions: alice}, HeadlineReady, "Signed in as alice@site.com"},
 		{"broken forward", Status{Edges: edge(LinkOnline), Forwards: forwards(ForwardReady, ForwardError), Sessions: alice}, HeadlineDegraded, "1 of 2 need attention: localhost:1 to tcp.site.com"},
 		{"problem of the daemon", Status{Edges: edge(LinkOnline), Sessions: alice, Problems: []Problem{{Title: "The database was damaged"}}}, HeadlineDegraded, "The database was damaged"},
+		{"what the system lacks", Status{Edges: edge(LinkOnline), Sessions: alice, Problems: []Problem{{Code: CodeUnsupported, Title: "No owner check"}}}, HeadlineReady, "Signed in as alice@site.com"},
 		{"host only", Status{Edges: edge(LinkOnline), Tunnels: tunnels(TunnelPublished)}, HeadlineReady, "1 published"},
 		{"host, origin down", Status{Edges: edge(LinkOnline), Tunnels: tunnels(TunnelOriginDown)}, HeadlineDegraded, "1 of 1 need attention: tunnel tcp.site.com"},
 		{"forward of a host that nobody signed in at", Status{User: "bob", Edges: edge(LinkOnline), Tunnels: tunnels(TunnelPublished), Forwards: forwards(ForwardLoginNeeded)}, HeadlineSignedOut, "Signed out"},

@@ -72,7 +72,14 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	server := localapi.New(localapi.Config{Agent: worker, Version: version(), Log: log})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
-	group.Go(func() error { return server.Run(ctx, listener) })
+	group.Go(func() error {
+		// Who asks meanwhile waits: before the first pass there is no truth to tell.
+		select {
+		case <-worker.Ready():
+		case <-ctx.Done():
+		}
+		return server.Run(ctx, listener)
+	})
 	group.Go(func() error { return tellManager(ctx, worker, log) })
 	return group.Wait()
 }
