@@ -6,10 +6,11 @@ import "io"
 // holds. A frame is read by Next and then one of Body, Fill and, where it is
 // not wanted, Discard.
 type Reader struct {
-	src  io.Reader
-	took func(n int)
-	buf  [64]byte
-	r, w int
+	src    io.Reader
+	took   func(n int)
+	header [HeaderSize]byte
+	buf    [64]byte
+	r, w   int
 }
 
 // NewReader reads from a carrier; took is told how much was taken.
@@ -17,11 +18,10 @@ func NewReader(src io.Reader, took func(n int)) Reader { return Reader{src: src,
 
 // Next reads a frame's header.
 func (x *Reader) Next() (t Type, n int, err error) {
-	var header [HeaderSize]byte
-	if err := x.Fill(header[:]); err != nil {
+	if err := x.Fill(x.header[:]); err != nil {
 		return 0, 0, err
 	}
-	return ParseHeader(header)
+	return ParseHeader(x.header)
 }
 
 // CarrierError is an error of the carrier, not of what came on it.

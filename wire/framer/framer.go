@@ -111,7 +111,7 @@ func (f *Framer) Write(p []byte) (int, error) {
 		return 0, errBody
 	}
 	f.police.Out(h)
-	opening := h.Type == policer.TypeWindowUpdate && h.Flags&(policer.FlagSYN|policer.FlagACK) != 0
+	opening := h.Type == policer.TypeWindowUpdate && (h.Flags == policer.FlagSYN || h.Flags == policer.FlagACK)
 	if err := f.write(frame[:], opening); err != nil {
 		return 0, err
 	}

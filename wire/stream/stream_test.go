@@ -237,13 +237,13 @@ func TestEarlyData(t *testing.T) {
 
 func TestHalfCloseBothWays(t *testing.T) {
 	t.Parallel()
-	client, host, _ := pair(t)
 	for _, test := range []struct {
 		name string
 		swap bool
 	}{{"client ends first", false}, {"host ends first", true}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			client, host, _ := pair(t)
 			a, b := streams(t, client, host)
 			if test.swap {
 				a, b = b, a
@@ -466,9 +466,9 @@ func TestWindowGrows(t *testing.T) {
 
 func TestCloseLikeTCP(t *testing.T) {
 	t.Parallel()
-	client, host, _ := pair(t)
 	t.Run("written data arrives", func(t *testing.T) {
 		t.Parallel()
+		client, host, _ := pair(t)
 		c, h := streams(t, client, host)
 		c.Write([]byte("last words"))
 		c.Close()
@@ -486,6 +486,7 @@ func TestCloseLikeTCP(t *testing.T) {
 	})
 	t.Run("data after Close resets", func(t *testing.T) {
 		t.Parallel()
+		client, host, _ := pair(t)
 		c, h := streams(t, client, host)
 		c.Close()
 		h.Write([]byte("too late"))
@@ -496,6 +497,7 @@ func TestCloseLikeTCP(t *testing.T) {
 	})
 	t.Run("unread data resets", func(t *testing.T) {
 		t.Parallel()
+		client, host, _ := pair(t)
 		c, h := streams(t, client, host)
 		h.Write([]byte("unread"))
 		eventually(t, "it arrived", func() bool { _, n := c.Counters(); return n == 6 })
