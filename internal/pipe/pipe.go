@@ -9,7 +9,8 @@
 // and not an end that looks whole. Join clears it only when both directions
 // ended in order, just before it closes.
 //
-// Concurrency: Join blocks; it runs one more goroutine, which it joins.
+// Concurrency: Join blocks, and is all that an idle pair needs beside the
+// stream's own reader.
 //
 // Source: docs/protocol.md, rule 22.
 package pipe
@@ -28,10 +29,11 @@ import (
 type Stream interface {
 	net.Conn
 	io.ReaderFrom
-	io.WriterTo
 	CloseWrite() error
 	Reset(*wire.Reason)
-	// AfterEnd calls f in its own goroutine once the stream is over.
+	// DeliverTo gives w what comes, without waiting, and calls end once.
+	DeliverTo(w io.Writer, end func(delivered uint64, err error))
+	// AfterEnd calls f in a goroutine once the stream is over.
 	AfterEnd(f func())
 	Done() <-chan struct{}
 	Err() error
@@ -50,16 +52,12 @@ type Result struct {
 // Join carries bytes both ways until both directions ended. It takes ownership
 // of both and has closed both when it returns. The end of ctx resets them.
 func Join(ctx context.Context, local net.Conn, s Stream) Result {
-	j := &joint{local: local, stream: s}
+	j := &joint{local: local, stream: s, ended: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() { s.Reset(reasonOf(context.Cause(ctx))) })
 	s.AfterEnd(j.abort)
-	delivered := make(chan struct{})
-	go func() { // ends with the stream; joined below
-		defer close(delivered)
-		j.deliver()
-	}()
+	s.DeliverTo(local, j.delivered)
 	j.collect()
-	<-delivered
+	<-j.ended
 	<-s.Done()
 	stop()
 	j.result.Err = s.Err()
@@ -74,7 +72,8 @@ func Join(ctx context.Context, local net.Conn, s Stream) Result {
 type joint struct {
 	local  net.Conn
 	stream Stream
-	result Result // ToStream belongs to collect, ToLocal to deliver
+	ended  chan struct{} // closed by delivered
+	result Result        // ToStream belongs to collect, ToLocal to delivered
 }
 
 // collect carries from the local connection to the stream.
@@ -88,15 +87,15 @@ func (j *joint) collect() {
 	j.stream.Reset(brokenReason(err)) // nothing, where the stream ended first
 }
 
-// deliver carries from the stream to the local connection.
-func (j *joint) deliver() {
-	n, err := j.stream.WriteTo(j.local)
-	j.result.ToLocal = uint64(n)
+// delivered is the end of what goes from the stream to the local connection.
+func (j *joint) delivered(n uint64, err error) {
+	defer close(j.ended)
+	j.result.ToLocal = n
 	if err == nil {
 		err = closeWrite(j.local)
 	}
 	if err != nil {
-		j.stream.Reset(brokenReason(err))
+		j.stream.Reset(brokenReason(err)) // nothing, where the stream ended first
 	}
 }
 

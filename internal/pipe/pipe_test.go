@@ -322,3 +322,100 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 		t.Errorf("application read %d, %v; want a reset", n, err)
 	}
 }
+
+// veiled shows no descriptor, as a connection does of which something was read
+// ahead.
+type veiled struct {
+	net.Conn
+	tcp *net.TCPConn
+}
+
+func (v veiled) CloseWrite() error { return v.tcp.CloseWrite() }
+
+// lasting cannot end one direction alone.
+type lasting struct{ net.Conn }
+
+func TestJoinOfOtherConnections(t *testing.T) {
+	t.Parallel()
+	t.Run("without a descriptor", func(t *testing.T) {
+		t.Parallel()
+		app, local := tcpPair(t)
+		defer app.Close()
+		h, result := joinOne(t, veiled{struct{ net.Conn }{local}, local})
+		data := randomBytes(3 << 20)
+		go func() { h.Write(data); h.CloseWrite() }()
+		got, err := io.ReadAll(app)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("read %d of %d bytes, %v", len(got), len(data), err)
+		}
+		go func() { app.Write(data); app.CloseWrite() }()
+		if got, err = io.ReadAll(h); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("read %d of %d bytes, %v", len(got), len(data), err)
+		}
+		want := pipe.Result{ToStream: uint64(len(data)), ToLocal: uint64(len(data))}
+		if r := <-result; r != want {
+			t.Errorf("%+v, want %+v", r, want)
+		}
+	})
+	t.Run("without half-close", func(t *testing.T) {
+		t.Parallel()
+		app, local := net.Pipe()
+		defer app.Close()
+		h, result := joinOne(t, lasting{local})
+		h.CloseWrite()
+		if r := <-result; r.Err == nil {
+			t.Error("ended in order, though the end could not be told")
+		}
+		if _, err := app.Read(make([]byte, 1)); err == nil {
+			t.Error("the local connection is open")
+		}
+	})
+}
+
+// joinOne joins a local connection at the client, and gives the host's stream.
+func joinOne(t *testing.T, local net.Conn) (*wire.Stream, <-chan pipe.Result) {
+	t.Helper()
+	client, host, _ := newTrunk(t)
+	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Admit(); err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan pipe.Result, 1)
+	go func() { result <- pipe.Join(context.Background(), local, c) }()
+	return h, result
+}
+
+// A local side that takes nothing for a while, then everything.
+func TestJoinToASlowReader(t *testing.T) {
+	t.Parallel()
+	p := newPath(t)
+	data := randomBytes(24 << 20)
+	go func() { p.service.Write(data); p.service.CloseWrite() }()
+	p.app.CloseWrite()
+	if _, err := io.Copy(io.Discard, p.service); err != nil { // meanwhile the windows fill
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	for {
+		n, err := io.CopyN(sum, p.app, 1<<20)
+		if n == 0 && err == io.EOF {
+			break
+		}
+		if err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+	}
+	if want := sha256.Sum256(data); !bytes.Equal(sum.Sum(nil), want[:]) {
+		t.Error("the bytes differ")
+	}
+	if client, host := p.results(t); client.Err != nil || host.Err != nil {
+		t.Errorf("ended with %v and %v", client.Err, host.Err)
+	}
+}

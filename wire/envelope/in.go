@@ -156,6 +156,9 @@ func (i *In) Done() bool { return i.finTaken && i.told == i.delivered+1 }
 // Total is how many payload bytes came.
 func (i *In) Total() uint64 { return i.received }
 
+// Delivered is how many payload bytes the local socket accepted.
+func (i *In) Delivered() uint64 { return i.delivered }
+
 // Window is the present window.
 func (i *In) Window() int { return i.window }
 

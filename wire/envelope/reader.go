@@ -9,7 +9,7 @@ type Reader struct {
 	src    io.Reader
 	took   func(n int)
 	header [HeaderSize]byte
-	buf    [64]byte
+	buf    [128]byte
 	r, w   int
 }
 

@@ -194,9 +194,10 @@ func (s *Stream) readData(n int) error {
 		}
 		s.state.In.Commit(chunk, len(space))
 		n -= len(space)
-		s.rcond.Broadcast()
 	}
+	s.rcond.Broadcast()
 	s.mu.Unlock()
+	s.pump()
 	return nil
 }
 
@@ -220,18 +221,18 @@ func (s *Stream) onAck(body []byte) error {
 
 func (s *Stream) onFin() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.over {
+		s.mu.Unlock()
 		return nil
 	}
-	if err := s.state.In.Fin(); err != nil {
-		return err
-	}
-	if s.closed {
+	err := s.state.In.Fin()
+	if err == nil && s.closed {
 		s.takeFinLocked()
 	}
 	s.rcond.Broadcast()
-	return nil
+	s.mu.Unlock()
+	s.pump()
+	return err
 }
 
 func (s *Stream) onVerdict(body []byte) error {

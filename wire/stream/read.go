@@ -22,7 +22,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // WriteTo gives w everything that the other end sends until its FIN. What w
-// has accepted counts as delivered. It is not to be used together with Read.
+// has accepted counts as delivered. It is not to be used together with Read or
+// DeliverTo.
 func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
 	for {
 		s.mu.Lock()
@@ -57,21 +58,29 @@ func (s *Stream) took(chunk *envelope.Chunk, n int) bool {
 // waitDataLocked waits for payload. The end of it is io.EOF, which it takes.
 func (s *Stream) waitDataLocked() error {
 	for {
-		if s.readBy.expired {
-			return os.ErrDeadlineExceeded
-		}
-		if err := s.endedErrLocked(io.EOF); err != nil {
+		if ready, err := s.readyLocked(); ready || err != nil {
 			return err
-		}
-		if s.verdict == admitted && s.state.In.Len() > 0 {
-			return nil
-		}
-		if s.verdict == admitted && s.state.In.Ended() {
-			s.takeFinLocked()
-			return io.EOF
 		}
 		s.rcond.Wait()
 	}
+}
+
+// readyLocked says whether there is payload, or why there will be none.
+func (s *Stream) readyLocked() (bool, error) {
+	if s.readBy.Expired() {
+		return false, os.ErrDeadlineExceeded
+	}
+	if err := s.endedErrLocked(io.EOF); err != nil {
+		return false, err
+	}
+	if s.verdict != admitted {
+		return false, nil
+	}
+	if s.state.In.Ended() {
+		s.takeFinLocked()
+		return false, io.EOF
+	}
+	return s.state.In.Len() > 0, nil
 }
 
 // takeFinLocked counts the end as delivered, and acknowledges it.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/yamux"
 
+	"github.com/sallyport/sallyport/wire/deadline"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/reason"
@@ -40,9 +41,10 @@ type Stream struct {
 	over       bool
 	err        error // after over
 	done       chan struct{}
-	afterwards func() // of AfterEnd
-	readBy     deadline
-	writeBy    deadline
+	afterwards []func() // of AfterEnd
+	sink       *sink    // of DeliverTo
+	readBy     deadline.Deadline
+	writeBy    deadline.Deadline
 	bulk       bool // the last read of the local socket was large
 
 	wlock   sync.Mutex              // one Write or ReadFrom at a time; before mu
@@ -108,8 +110,8 @@ func (s *Stream) Trace() id.Trace { return s.state.Trace }
 // Done is closed when both directions are over.
 func (s *Stream) Done() <-chan struct{} { return s.done }
 
-// AfterEnd calls f in its own goroutine once the stream is over, also where it
-// is already. There is one such f; a further one takes its place.
+// AfterEnd calls f in a goroutine of its own once the stream is over, also where
+// it is already. Several are called in the order in which they were given.
 func (s *Stream) AfterEnd(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +119,7 @@ func (s *Stream) AfterEnd(f func()) {
 		go f()
 		return
 	}
-	s.afterwards = f
+	s.afterwards = append(s.afterwards, f)
 }
 
 // Err is nil while the stream lives and after an orderly end, else why it ended.
@@ -294,8 +296,8 @@ func (s *Stream) finishLocked(err error, last control) {
 	}
 	s.state.Drop()
 	s.control = s.control&writeVerdict | last | closeCarrier
-	s.readBy.stop()
-	s.writeBy.stop()
+	s.readBy.Stop()
+	s.writeBy.Stop()
 	if s.carrier != nil {
 		// The other end has to close its half, too.
 		s.awaitLocked(CloseWait)
@@ -303,9 +305,14 @@ func (s *Stream) finishLocked(err error, last control) {
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
 	close(s.done)
-	if s.afterwards != nil {
-		go s.afterwards() // it may wait, and mu is held; ends by itself
+	if last := s.afterwards; last != nil {
+		go func() { // they may wait, and mu is held; ends with them
+			for _, f := range last {
+				f()
+			}
+		}()
 	}
+	s.wakeSinkLocked()
 	m.leave()
 	m.urge(s)
 }
@@ -338,52 +345,14 @@ func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.re
 // SetWriteDeadline bounds Write and ReadFrom; the zero time means never.
 func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, &s.wcond, t) }
 
-func (s *Stream) setDeadline(d *deadline, cond *sync.Cond, t time.Time) error {
+func (s *Stream) setDeadline(d *deadline.Deadline, cond *sync.Cond, t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over || s.closed {
 		return net.ErrClosed
 	}
-	d.set(&s.mu, cond, t)
+	d.Set(&s.mu, cond, t)
 	return nil
-}
-
-// deadline is a point in time after which waiting ends. Guarded by Stream.mu.
-type deadline struct {
-	timer   *time.Timer
-	round   int // tells a timer that was replaced
-	expired bool
-}
-
-func (d *deadline) set(mu *sync.Mutex, cond *sync.Cond, t time.Time) {
-	d.stop()
-	d.expired = false
-	if t.IsZero() {
-		return
-	}
-	wait := time.Until(t)
-	if wait <= 0 {
-		d.expired = true
-		cond.Broadcast()
-		return
-	}
-	round := d.round
-	d.timer = time.AfterFunc(wait, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if d.round == round {
-			d.expired = true
-			cond.Broadcast()
-		}
-	})
-}
-
-func (d *deadline) stop() {
-	d.round++
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
 }
 
 // endedErr is what reads and writes return once the stream is over or closed;

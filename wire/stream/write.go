@@ -108,7 +108,7 @@ func (s *Stream) acquire(p *socket.Probe) (int, error) {
 
 func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 	for {
-		if s.writeBy.expired {
+		if s.writeBy.Expired() {
 			return 0, os.ErrDeadlineExceeded
 		}
 		if err := s.endedErrLocked(ErrWriteClosed); err != nil {
