@@ -2,7 +2,11 @@
 // the protocol. Package wire gives it out under its own name, with all codes.
 package reason
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+)
 
 // Code is the kind of an end or a refusal. Codes are stable strings.
 type Code string
@@ -39,4 +43,21 @@ func (r *Reason) Error() string {
 func (r *Reason) Is(target error) bool {
 	t, ok := target.(*Reason)
 	return ok && t.Code == r.Code
+}
+
+// Words puts a reason into the form of a frame (nil: reset).
+func Words(r *Reason) envelope.Words {
+	if r == nil {
+		return envelope.Words{Code: string(Reset)}
+	}
+	w := envelope.Words{Code: string(r.Code), Text: r.Text, Hint: r.Hint}
+	if w.Code == "" {
+		w.Code = string(Reset)
+	}
+	return w
+}
+
+// Of takes a reason out of a frame.
+func Of(w envelope.Words) *Reason {
+	return &Reason{Code: Code(w.Code), Text: w.Text, Hint: w.Hint}
 }

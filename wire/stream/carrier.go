@@ -249,7 +249,7 @@ func (s *Stream) onVerdict(body []byte) error {
 		return errUnexpected
 	}
 	if reason.Code(w.Code) != reason.OK {
-		s.finishLocked(reasonOf(w), 0)
+		s.finishLocked(reason.Of(w), 0)
 		return nil
 	}
 	s.verdict = admitted
@@ -266,6 +266,6 @@ func (s *Stream) onRst(body []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.finishLocked(reasonOf(w), 0)
+	s.finishLocked(reason.Of(w), 0)
 	return nil
 }

@@ -1,5 +1,16 @@
 package stream
 
+import (
+	"io"
+	"net"
+)
+
+var (
+	_ net.Conn      = (*Stream)(nil)
+	_ io.ReaderFrom = (*Stream)(nil)
+	_ io.WriterTo   = (*Stream)(nil)
+)
+
 // What the tests look at from outside.
 
 // Held is what the stream keeps for sending again, and what waits to be read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -32,7 +31,7 @@ type Stream struct {
 	wcond      sync.Cond // room to write, the carrier is free, the Verdict, or the end
 	state      envelope.State
 	carrier    *yamux.Stream // nil until it is opened (client)
-	writing    bool          // somebody writes to the carrier; release gives it on
+	writing    bool          // somebody writes to the carrier; releaseLocked gives it on
 	control    control       // what is to be written as soon as the carrier is free
 	words      envelope.Words
 	verdict    verdict
@@ -207,7 +206,7 @@ func (s *Stream) Refuse(r *reason.Reason) {
 		s.resetLocked(r)
 		return
 	}
-	s.words = wordsOf(r)
+	s.words = reason.Words(r)
 	s.finishLocked(r, writeVerdict)
 }
 
@@ -225,7 +224,7 @@ func (s *Stream) resetLocked(r *reason.Reason) {
 	if r == nil {
 		r = &reason.Reason{Code: reason.Reset}
 	}
-	s.words = wordsOf(r)
+	s.words = reason.Words(r)
 	s.finishLocked(r, writeRst)
 }
 
@@ -317,22 +316,6 @@ func (s *Stream) finishLocked(err error, last control) {
 	m.urge(s)
 }
 
-// wordsOf puts a reason into the form of a frame.
-func wordsOf(r *reason.Reason) envelope.Words {
-	if r == nil {
-		return envelope.Words{Code: string(reason.Reset)}
-	}
-	w := envelope.Words{Code: string(r.Code), Text: r.Text, Hint: r.Hint}
-	if w.Code == "" {
-		w.Code = string(reason.Reset)
-	}
-	return w
-}
-
-func reasonOf(w envelope.Words) *reason.Reason {
-	return &reason.Reason{Code: reason.Code(w.Code), Text: w.Text, Hint: w.Hint}
-}
-
 // SetDeadline sets both deadlines.
 func (s *Stream) SetDeadline(t time.Time) error {
 	s.SetReadDeadline(t)
@@ -368,9 +351,3 @@ func (s *Stream) endedErrLocked(orderly error) error {
 	}
 	return nil
 }
-
-var (
-	_ net.Conn      = (*Stream)(nil)
-	_ io.ReaderFrom = (*Stream)(nil)
-	_ io.WriterTo   = (*Stream)(nil)
-)

@@ -14,27 +14,20 @@ import (
 func (s *Stream) Write(p []byte) (n int, err error) {
 	s.wlock.Lock()
 	defer s.wlock.Unlock()
-	for {
+	for n < len(p) {
 		room, err := s.acquire(nil)
 		if err != nil {
 			return n, err
 		}
 		chunk := envelope.NewChunk(min(room, len(p)-n))
 		k := copy(chunk.Space(), p[n:][:min(room, len(p)-n)])
-		if k == 0 { // of an empty p
-			chunk.Free()
-			s.release()
-			return n, nil
-		}
 		chunk.Grow(k)
 		if err := s.send(chunk); err != nil {
 			return n, err
 		}
 		n += k
-		if n == len(p) {
-			return n, nil
-		}
 	}
+	return n, nil
 }
 
 // ReadFrom sends everything that r gives until its end, which it does not send
@@ -95,7 +88,7 @@ func (s *Stream) waitRoom(p *socket.Probe) (int, error) {
 }
 
 // acquire waits until something may be sent and the carrier is free, and takes
-// the carrier: send or release gives it on.
+// the carrier: send gives it on.
 func (s *Stream) acquire(p *socket.Probe) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,13 +158,6 @@ func (s *Stream) send(chunk *envelope.Chunk) error {
 // bytes of room. With hold they wait for what is certain to follow.
 func (s *Stream) put(frames []byte, hold bool) error {
 	return s.mux.framer.Send(s.carrier.StreamID(), frames, hold)
-}
-
-// release gives the carrier on.
-func (s *Stream) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.releaseLocked()
 }
 
 // releaseLocked writes the control frames that came up meanwhile, and frees the
