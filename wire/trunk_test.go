@@ -297,7 +297,11 @@ func TestTrunkRefusesStrangers(t *testing.T) {
 			}
 			// A client may learn of its refusal only when it first reads.
 			if client != nil {
-				<-client.Done()
+				select {
+				case <-client.Done():
+				case <-time.After(20 * time.Second):
+					t.Fatal("the client's trunk goes on")
+				}
 				err = errors.Join(err, client.Err())
 			}
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
