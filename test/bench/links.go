@@ -20,9 +20,19 @@ import (
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
-// idleLinks enrols n hosts of the benchmark's own, each with a link that rests,
-// and gives the resident memory that each cost the edge, in KiB.
-func (p path) idleLinks(ctx context.Context, edge *harness.Edge, n int) (table.Figures, error) {
+// idleLinks starts an edge of its own, enrols n hosts of the benchmark's own,
+// each with a link that rests, and gives the resident memory that each cost the
+// edge, in KiB.
+func (b build) idleLinks(ctx context.Context, n int) (table.Figures, error) {
+	w, stop, err := b.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	edge, err := w.StartEdge(ctx, harness.EdgeOptions{Env: b.env})
+	if err != nil {
+		return nil, err
+	}
 	token, err := edge.JoinToken(ctx, "*."+edge.Site, "--uses", fmt.Sprint(n))
 	if err != nil {
 		return nil, err
@@ -33,6 +43,7 @@ func (p path) idleLinks(ctx context.Context, edge *harness.Edge, n int) (table.F
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
+	p := path{procs: []process{{table.RoleEdge, edge.Process().PID()}}}
 	before := p.settle(ctx)[table.RoleEdge]
 
 	ctx, cancel := context.WithCancel(ctx)

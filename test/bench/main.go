@@ -10,10 +10,11 @@ import (
 	"syscall"
 )
 
-const usage = `usage: bench run [-quick] [-reps N] [-only NAME,...] [-entry NAME=HOST:PORT]... [-json FILE]
+const usage = `usage: bench run [-quick] [-reps N] [-only NAME,...] [-entry NAME=HOST:PORT]... [-build NAME=DIR[,KEY=VALUE]...]... [-json FILE]
 
   -entry adds any other entry port whose service is the benchmark's own
          (its address is printed at the start; -service fixes it)
+  -build measures another build, or the same with another environment, beside this one
 `
 
 // commands are the roles that this binary plays; all but run are children of it.

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport/sallyport/test/harness"
-
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -23,6 +21,7 @@ type options struct {
 	reps    int
 	only    []string
 	entries []path
+	builds  []build
 	service string
 	json    string
 	alone   bool
@@ -47,6 +46,11 @@ func parseRun(args []string) (options, error) {
 		}
 		o.entries = append(o.entries, path{name: name, addr: addr})
 		return nil
+	})
+	fs.Func("build", "NAME=DIR[,KEY=VALUE]... programs of another build, measured beside these", func(s string) error {
+		b, err := parseBuild(s)
+		o.builds = append(o.builds, b)
+		return err
 	})
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -82,13 +86,17 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	b := &bench{options: o, results: table.Results{}, own: []process{{"self", os.Getpid()}, service}}
+	builds := o.builds
 	if !o.alone {
-		our, stop, err := sallyport(ctx, addr, b.results, o)
+		builds = append([]build{{name: oursName}}, builds...)
+	}
+	for _, build := range builds {
+		p, stop, err := sallyport(ctx, build, addr, b.results, o)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		paths, b.edge = append(paths, our.path), our.edge
+		paths = append(paths, p)
 	}
 	b.paths = append(paths, o.entries...)
 	for _, p := range b.paths {
@@ -106,8 +114,6 @@ type bench struct {
 	paths   []path
 	results table.Results
 	own     []process
-	edge    *harness.Edge // ours; nil with references alone
-	order   []string
 }
 
 // all measures idle memory while the processes are fresh, then every workload,
@@ -139,8 +145,8 @@ func (b *bench) all(ctx context.Context) error {
 	return nil
 }
 
-// memory is measured once, streams before links: what a process has used and
-// given back would hide what it uses next, and links are the larger.
+// memory is measured once, in processes that have done nothing else: what one
+// has used and given back would hide what it uses next.
 func (b *bench) memory(ctx context.Context) error {
 	for _, p := range b.paths {
 		if len(p.procs) == 0 {
@@ -152,13 +158,6 @@ func (b *bench) memory(ctx context.Context) error {
 				return fmt.Errorf("idle streams on %s: %w", p.name, err)
 			}
 			b.results.Add("idle", p.name, f)
-		}
-		if p.name == oursName && b.wants("links") {
-			f, err := p.idleLinks(ctx, b.edge, 200)
-			if err != nil {
-				return fmt.Errorf("idle links: %w", err)
-			}
-			b.results.Add("links", p.name, f)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
@@ -22,23 +23,62 @@ const (
 	person   = "bench@site.com"
 )
 
-// sallyport starts edge, host daemon and client daemon in front of the service,
-// signs in, and adds what is measured once before any load: sizes, a daemon at rest.
-func sallyport(ctx context.Context, service string, res table.Results, o options) (ours, func(), error) {
+// build is a set of programs to measure.
+type build struct {
+	name string
+	dir  string // "": those of harness.FindPrograms
+	env  []string
+}
+
+// parseBuild reads NAME=DIR[,KEY=VALUE]...
+func parseBuild(s string) (build, error) {
+	name, rest, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return build{}, errors.New("want NAME=DIR[,KEY=VALUE]...")
+	}
+	parts := strings.Split(rest, ",")
+	return build{name: name, dir: parts[0], env: parts[1:]}, nil
+}
+
+// world is a place for the processes of a build; stop ends them.
+func (b build) world(ctx context.Context) (w *harness.World, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "sp-bench-")
 	if err != nil {
-		return ours{}, nil, err
+		return nil, nil, err
 	}
-	w, err := harness.NewWorld(ctx, dir)
-	if err != nil {
-		return ours{}, nil, errors.Join(err, os.RemoveAll(dir))
+	if w, err = harness.NewWorld(ctx, dir); err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	stop := func() {
+	if b.dir != "" {
+		in := func(name string) string { return filepath.Join(b.dir, name) }
+		w.Programs = harness.Programs{Daemon: in("sallyportd"), Ctl: in("sallyport"), Edge: in("sallyport-edge")}
+	}
+	return w, func() {
 		if err := errors.Join(w.Close(), os.RemoveAll(dir)); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
+	}, nil
+}
+
+// sallyport starts edge, host daemon and client daemon in front of the service,
+// signs in, and adds what is measured once before any load: sizes, links that
+// rest, a daemon at rest.
+func sallyport(ctx context.Context, b build, service string, res table.Results, o options) (path, func(), error) {
+	if o.wants("links") {
+		f, err := b.idleLinks(ctx, 300)
+		if err != nil {
+			return path{}, nil, fmt.Errorf("idle links: %w", err)
+		}
+		res.Add("links", b.name, f)
 	}
-	p, err := stage(ctx, w, service, res, o)
+	w, stop, err := b.world(ctx)
+	if err != nil {
+		return path{}, nil, err
+	}
+	p, err := b.stage(ctx, w, service)
+	if err == nil {
+		err = p.once(ctx, w, res, o)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, w.Logs())
 		stop()
@@ -47,21 +87,14 @@ func sallyport(ctx context.Context, service string, res table.Results, o options
 	return p, stop, nil
 }
 
-// ours is Sallyport as a path, with the edge at hand.
-type ours struct {
-	path
-	edge *harness.Edge
-}
-
-func stage(ctx context.Context, w *harness.World, service string, res table.Results, o options) (ours, error) {
+func (b build) stage(ctx context.Context, w *harness.World, service string) (path, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	p := ours{path: path{name: oursName}}
-	edge, err := w.StartEdge(ctx, harness.EdgeOptions{})
+	p := path{name: b.name}
+	edge, err := w.StartEdge(ctx, harness.EdgeOptions{Env: b.env})
 	if err != nil {
 		return p, err
 	}
-	p.edge = edge
 	who, err := edge.AddPerson(ctx, person)
 	if err != nil {
 		return p, err
@@ -69,14 +102,14 @@ func stage(ctx context.Context, w *harness.World, service string, res table.Resu
 	if err := edge.AddApp(ctx, hostname, "--allow", "domain:site.com"); err != nil {
 		return p, err
 	}
-	host, err := w.StartDaemon(ctx, "host", harness.DaemonOptions{})
+	host, err := w.StartDaemon(ctx, "host", harness.DaemonOptions{Env: b.env})
 	if err != nil {
 		return p, err
 	}
 	if err := host.Publish(ctx, edge, hostname, "tcp://"+service); err != nil {
 		return p, err
 	}
-	client, err := w.StartDaemon(ctx, "client", harness.DaemonOptions{})
+	client, err := w.StartDaemon(ctx, "client", harness.DaemonOptions{Env: b.env})
 	if err != nil {
 		return p, err
 	}
@@ -94,14 +127,10 @@ func stage(ctx context.Context, w *harness.World, service string, res table.Resu
 	if err := client.SignIn(ctx, edge, who, harness.Loopback); err != nil {
 		return p, err
 	}
-	err = client.Await(ctx, "the forward to be ready", func(s api.Status) bool {
+	p.procs = []process{{table.RoleClient, client.Process().PID()}, {table.RoleEdge, edge.Process().PID()}, {table.RoleHost, host.Process().PID()}}
+	return p, client.Await(ctx, "the forward to be ready", func(s api.Status) bool {
 		return len(s.Forwards) == 1 && s.Forwards[0].State == api.ForwardReady
 	})
-	if err != nil {
-		return p, err
-	}
-	p.procs = []process{{table.RoleClient, client.Process().PID()}, {table.RoleEdge, edge.Process().PID()}, {table.RoleHost, host.Process().PID()}}
-	return p, p.once(ctx, w, res, o)
 }
 
 // once adds what needs no repetition.
@@ -114,7 +143,7 @@ func (p path) once(ctx context.Context, w *harness.World, res table.Results, o o
 		}
 		sizes[filepath.Base(file)] = float64(info.Size()) / 1e6
 	}
-	res.Add("size", oursName, sizes)
+	res.Add("size", p.name, sizes)
 	if o.wants("rest") {
 		// A minute, so that one tick of 10 ms is less than the goal.
 		rest := time.Minute
@@ -125,7 +154,7 @@ func (p path) once(ctx context.Context, w *harness.World, res table.Results, o o
 		if err := wait(ctx, rest); err != nil {
 			return err
 		}
-		res.Add("rest", oursName, table.Figures{
+		res.Add("rest", p.name, table.Figures{
 			"rss":  p.procs[0].rss() / (1 << 20),
 			"cpu%": 100 * (p.procs[0].cpu() - before).Seconds() / rest.Seconds(),
 		})
