@@ -315,3 +315,32 @@ func TestHostLinkStaysLost(t *testing.T) {
 	}
 	j.closed()
 }
+
+// A host that came back and is lost again has OrphanTime once more, not for ever.
+func TestHostLinkIsLostAgain(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t, func(l *times) { l.orphan = 500 * time.Millisecond })
+	again := j.host.d.link(wire.Hello{Role: wire.RoleHost, Streams: []wire.StreamRef{{Trunk: j.ticket.Trunk, Stream: j.stream}}})
+	again.register(app) // comes after what the hello brought about
+	again.Close()
+	if c := expect[*wire.Cut](j.client); c.Trunk != j.ticket.Trunk || c.Reason.Code != wire.CodeConnectorLost {
+		t.Errorf("client hears %+v", c)
+	}
+	j.closed()
+}
+
+// The end of the old link may be noticed only after the hello of the new one.
+func TestHostIsBackBeforeItsLinkIsMissed(t *testing.T) {
+	t.Parallel()
+	const orphan = 200 * time.Millisecond
+	j := newJoined(t, func(l *times) { l.orphan = orphan })
+	old := j.relay.peer(j.host.d.key).Host()
+	j.relay.mu.Lock()
+	delete(j.relay.peers, j.host.d.key) // as far as it has been noticed
+	j.relay.mu.Unlock()
+	again := j.host.d.link(wire.Hello{Role: wire.RoleHost, Streams: []wire.StreamRef{{Trunk: j.ticket.Trunk, Stream: j.stream}}})
+	again.register(app)
+	j.relay.trunks.HostGone(old)
+	<-time.After(2 * orphan)
+	j.echo(t)
+}

@@ -9,14 +9,21 @@ import (
 )
 
 // HostGone takes the trunks of a lost link instance: those without a stream end
-// now, the others when the streams do, OrphanTime later at most.
-// More than once is no error.
+// now, the others when the streams do, OrphanTime later at most. So do those of
+// an instance before it that it had taken over.
+// More than once is no error, nor is after the hello of the next instance.
 func (t *Table) HostGone(h *registry.Host) {
 	t.cfg.Registry.Remove(h)
 	var waiting, idle []*trunk
 	t.mu.Lock()
 	for _, x := range t.trunks {
-		if x.host != h || x.orphan || x.over {
+		switch {
+		case x.hostKey != h.Key || x.over || x.host == h && x.orphan:
+			continue
+		case x.host != h:
+			if x.orphan && x.timer != nil {
+				x.timer.Reset(t.cfg.OrphanTime)
+			}
 			continue
 		}
 		x.orphan = true
@@ -37,6 +44,9 @@ func (t *Table) HostGone(h *registry.Host) {
 	}
 	for _, x := range idle {
 		x.pair.Reset()
+	}
+	if l := t.cfg.Link(h.Key); l != nil && l.Host() != nil && l.Host() != h {
+		t.adopt(l)
 	}
 }
 
@@ -77,9 +87,10 @@ func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
 func (t *Table) adopt(l Link) {
 	var dead []*trunk
 	t.mu.Lock()
+	gone := l.Err() != nil // its HostGone has been, or comes
 	for _, x := range t.trunks {
 		switch {
-		case x.hostKey != l.Key() || !x.orphan || x.over:
+		case gone, x.hostKey != l.Key() || !x.orphan || x.over:
 		case x.host.BootID != l.BootID():
 			dead = append(dead, x)
 		case x.timer != nil:
