@@ -191,6 +191,25 @@ func TestCutOfAStream(t *testing.T) {
 	echoThrough(t, other)
 }
 
+// A cut also ends a stream that has no Verdict yet: there the edge's word is the
+// only one that comes.
+func TestCutOfAStreamThatIsOpened(t *testing.T) {
+	t.Parallel()
+	e := linktest.New(t)
+	e.Handle = func(c *linktest.Conn, _ uint32, m wire.Message) bool {
+		if m, ok := m.(*wire.OpenRequest); ok {
+			c.Send(&wire.Cut{Trunk: m.Trunk, Stream: m.Stream, Reason: wire.Reason{Code: wire.CodeRevoked, Text: "by root"}})
+			return true
+		}
+		return false
+	}
+	linktest.NewPeer(t, e, wire.RoleHost).Host(func(_ *wire.Trunk, s *wire.Stream) { <-s.Done() })
+	tl := start(t, e, nil)
+	if _, err := tl.Open(t.Context(), linktest.Hostname); codeOf(err) != api.CodeRevoked {
+		t.Errorf("open of a stream that is cut meanwhile: %v", err)
+	}
+}
+
 func TestEndOfTheSessionCutsItsTrunks(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"session ended", "trunk cut"} {

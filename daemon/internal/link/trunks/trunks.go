@@ -319,12 +319,14 @@ func (p *Pool) CloseSession(id string, r *wire.Reason) {
 	p.closing(r, func(tr *trunk) bool { return tr.key.session == id })
 }
 
-// Cut ends one stream, or a whole trunk.
+// Cut ends one stream, admitted or not yet, or a whole trunk.
 func (p *Pool) Cut(m *wire.Cut) {
 	if m.Stream.IsZero() {
 		p.closing(&m.Reason, func(tr *trunk) bool { return tr.id == m.Trunk })
 		return
 	}
+	// A stream is noted here before it is no longer noted there: one of them has it.
+	p.opens.denied(&wire.Denied{Trunk: m.Trunk, Stream: m.Stream, Reason: m.Reason})
 	p.mu.Lock()
 	var s *wire.Stream
 	for tr := range p.all {
