@@ -396,7 +396,7 @@ func joinOne(t *testing.T, local net.Conn) (*wire.Stream, <-chan pipe.Result) {
 func TestJoinToASlowReader(t *testing.T) {
 	t.Parallel()
 	p := newPath(t)
-	data := randomBytes(24 << 20)
+	data := randomBytes(12 << 20)
 	go func() { p.service.Write(data); p.service.CloseWrite() }()
 	p.app.CloseWrite()
 	if _, err := io.Copy(io.Discard, p.service); err != nil { // meanwhile the windows fill
