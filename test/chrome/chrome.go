@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -57,24 +58,51 @@ func (b *Browser) Open(url string) error { return b.run(chromedp.Navigate(url)) 
 
 // Fill types a value into the field that a CSS selector names.
 func (b *Browser) Fill(selector, value string) error {
-	return b.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.SendKeys(selector, value, chromedp.ByQuery))
+	if err := b.WaitFor(selector); err != nil {
+		return err
+	}
+	return b.run(chromedp.SendKeys(selector, value, chromedp.ByQuery))
 }
 
 // Enter focuses what a CSS selector names and presses Enter, which sends the
-// form or presses the button.
+// form or presses the button. The page may be gone before the key is up again.
 func (b *Browser) Enter(selector string) error {
-	return b.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Focus(selector, chromedp.ByQuery),
-		chromedp.SendKeys(selector, "\r", chromedp.ByQuery))
+	if err := b.WaitFor(selector); err != nil {
+		return err
+	}
+	if err := b.settled(chromedp.Focus(selector, chromedp.ByQuery)); err != nil {
+		return err
+	}
+	if err := b.run(chromedp.KeyEvent("\r")); err != nil && !navigated(err) {
+		return err
+	}
+	return nil
+}
+
+// settled runs an action, again where another page came in between.
+func (b *Browser) settled(a chromedp.Action) error {
+	for {
+		err := b.run(a)
+		if err == nil || !navigated(err) {
+			return err
+		}
+	}
+}
+
+// navigated says whether an error only says that another page is loading.
+func navigated(err error) bool {
+	return strings.Contains(err.Error(), "Cannot find context with specified id") ||
+		strings.Contains(err.Error(), "Inspected target navigated or closed")
 }
 
 // WaitText waits until the page shows a text.
 func (b *Browser) WaitText(text string) error {
-	return b.run(chromedp.Poll(fmt.Sprintf("document.body !== null && document.body.innerText.includes(%q)", text), nil))
+	return b.settled(chromedp.Poll(fmt.Sprintf("document.body !== null && document.body.innerText.includes(%q)", text), nil))
 }
 
 // WaitFor waits until a CSS selector names something visible.
 func (b *Browser) WaitFor(selector string) error {
-	return b.run(chromedp.WaitVisible(selector, chromedp.ByQuery))
+	return b.settled(chromedp.WaitVisible(selector, chromedp.ByQuery))
 }
 
 // Text is the visible text of what a CSS selector names.
@@ -96,4 +124,11 @@ func (b *Browser) Screenshot() ([]byte, error) {
 	return png, b.run(chromedp.CaptureScreenshot(&png))
 }
 
-func (b *Browser) run(actions ...chromedp.Action) error { return chromedp.Run(b.ctx, actions...) }
+// patience is how long one action may take.
+const patience = 20 * time.Second
+
+func (b *Browser) run(actions ...chromedp.Action) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, actions...)
+}

@@ -74,10 +74,10 @@ func (p *page) approve(sign signer, mode harness.LoginMode) harness.Browser {
 			}
 		}
 		if mode == harness.TypedCode {
-			if err := p.WaitFor("#approval-code"); err != nil {
+			if err := p.WaitFor("#code"); err != nil {
 				return "", err
 			}
-			code, err := p.Text("#approval-code")
+			code, err := p.Text("#code")
 			return strings.TrimSpace(code), err
 		}
 		return "", p.leaves(ctx)

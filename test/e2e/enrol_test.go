@@ -44,7 +44,7 @@ func TestJoinTokenOnce(t *testing.T) {
 	second, err := s.world.StartDaemon(s.ctx, "second", harness.DaemonOptions{})
 	s.must(err)
 	s.must(second.UseEdge(s.ctx, s.edge, true))
-	s.refused(second.CtlInput(s.ctx, token+"\n", "tunnel", "join"), exitFailed, "token")
+	s.refused(second.CtlInput(s.ctx, token+"\n", "tunnel", "join"), exitUsage, "token")
 
 	s.must(s.host.AddTunnel(s.ctx, "b.site.com", "tcp://127.0.0.1:1"))
 	s.must(s.host.AwaitTunnel(s.ctx, "b.site.com", api.TunnelRefused))

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,6 +14,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +42,8 @@ func TestBrokenHop(t *testing.T) {
 		{"another name", []string{"edge.site.com:8443", "--ca", s.edge.CA, "--address", fmt.Sprintf("127.0.0.1:%d", s.edge.Port)}, api.CodeEdgeUntrusted, ""},
 		{"no answer", []string{"edge.site.com:443", "--address", blackHole(t)}, api.CodeEdgeTimeout, "443"},
 		{"something else answers", []string{"edge.site.com:443", "--address", serve(t, func(c *net.TCPConn) { io.WriteString(c, "220 mail ready\r\n") })}, api.CodeEdgeProtocol, ""},
-		{"expired certificate", append([]string{"edge.site.com:443"}, oldEdge(t, s.world.Dir)...), api.CodeClockWrong, "clock"},
+		{"certificate of the past", append([]string{"edge.site.com:443"}, oldEdge(t, s.world.Dir, time.Time{})...), api.CodeEdgeUntrusted, "holds from"},
+		{"clock is wrong", append([]string{"edge.site.com:443"}, oldEdge(t, s.world.Dir, time.Now().AddDate(-1, -6, 0))...), api.CodeClockWrong, "clock"},
 	}
 	for i, c := range cases {
 		d, err := s.world.StartDaemon(s.ctx, fmt.Sprintf("d%d", i), harness.DaemonOptions{})
@@ -65,9 +68,10 @@ func blackHole(t *testing.T) string {
 	return serve(t, func(c *net.TCPConn) { io.Copy(io.Discard, c) })
 }
 
-// oldEdge answers with a certificate that is a year past, as one sees it whose
-// clock is a year ahead, and gives the flags that reach and trust it.
-func oldEdge(t *testing.T, dir string) []string {
+// oldEdge answers with a certificate that is a year past, and gives the flags
+// that reach and trust it. Where it tells its own time, which the certificate
+// holds at, it is this machine's clock that is wrong.
+func oldEdge(t *testing.T, dir string, tells time.Time) []string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,16 +83,23 @@ func oldEdge(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "old-ca.pem")
+	file := filepath.Join(dir, fmt.Sprintf("old-ca-%d.pem", tells.Unix()))
 	if err := os.WriteFile(file, certPEM(der), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{"sallyport/1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{"sallyport/1", "http/1.1"}}
 	addr := serve(t, func(c *net.TCPConn) {
 		tc := tls.Server(c, config)
-		if tc.Handshake() == nil {
-			io.Copy(io.Discard, tc)
+		if tc.Handshake() != nil {
+			return
 		}
+		if tc.ConnectionState().NegotiatedProtocol == "http/1.1" && !tells.IsZero() {
+			if _, err := http.ReadRequest(bufio.NewReader(tc)); err == nil {
+				fmt.Fprintf(tc, "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 0\r\n\r\n", tells.UTC().Format(http.TimeFormat))
+			}
+			return
+		}
+		io.Copy(io.Discard, tc)
 	})
 	return []string{"--ca", file, "--address", addr}
 }

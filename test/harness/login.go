@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // LoginMode is how the code comes back from the browser.
@@ -98,9 +99,12 @@ func (d *Daemon) Walk(ctx context.Context, l Login) Result {
 	if err == nil && l.Mode == TypedCode {
 		fmt.Fprintln(keyboard, code)
 	}
+	keyboard.Close()
 	if err != nil {
 		// The program may end by itself now (refused): it has a moment.
-		keyboard.Close()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
 	}
 	select {
 	case <-p.Done():
