@@ -56,6 +56,20 @@ func (b *Buckets[K]) Take(k K, now time.Time) bool {
 	return true
 }
 
+// Give returns one token that was taken of k.
+func (b *Buckets[K]) Give(k K, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old, known := b.m[k]
+	if !known {
+		return // full
+	}
+	if now.Before(old.at) {
+		now = old.at
+	}
+	b.m[k] = bucket{tokens: min(b.burst, b.tokensLocked(k, now)+1), at: now}
+}
+
 // Forget gives k all its tokens back.
 func (b *Buckets[K]) Forget(k K) {
 	b.mu.Lock()

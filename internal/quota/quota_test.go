@@ -39,6 +39,27 @@ func TestBuckets(t *testing.T) {
 	take(true)
 }
 
+func TestGive(t *testing.T) {
+	t.Parallel()
+	b := New[string](time.Minute, 2, 100)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	b.Give("a", now) // nothing was taken
+	for i, want := range []bool{true, true, false} {
+		if got := b.Take("a", now); got != want {
+			t.Fatalf("Take %d = %t", i, got)
+		}
+	}
+	b.Give("a", now)
+	if !b.Take("a", now) || b.Take("a", now) {
+		t.Fatal("a token was given back, and there is not one")
+	}
+	now = now.Add(time.Hour)
+	b.Give("a", now)
+	if !b.Take("a", now) || !b.Take("a", now) || b.Take("a", now) {
+		t.Fatal("giving back makes more than a full bucket")
+	}
+}
+
 func TestBucketsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := New[int](time.Minute, 1, 10)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/store"
+	"github.com/sallyport/sallyport/internal/quota"
 )
 
 const (
@@ -383,6 +385,51 @@ func TestFailedTriesAreLimited(t *testing.T) {
 	b.later(accountEvery)
 	if status, _, _ := b.submit(t, b.client, id, email, password); status != http.StatusSeeOther {
 		t.Fatalf("after a while: %d", status)
+	}
+}
+
+// Tries that are made at once count like those made one after the other: else
+// the time that a hash takes is time for any number of them.
+func TestTriesAtOnceAreLimited(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.add(t)
+	b.login.failed = quota.New[netip.Addr](addressEvery, 1000, maxCounted) // the account's limit is looked at
+	id := b.begin(t, b.client)
+	const tries = 6 * accountBurst
+	checked := make(chan bool, tries)
+	for range tries {
+		go func() {
+			resp, err := b.client.PostForm(b.server.URL+loginPath, url.Values{"id": {id}, "email": {email}, "password": {"guess guess guess"}})
+			if err == nil {
+				resp.Body.Close()
+			}
+			checked <- err != nil || resp.StatusCode != http.StatusTooManyRequests
+		}()
+	}
+	n := 0
+	for range tries {
+		if <-checked {
+			n++
+		}
+	}
+	if n > accountBurst {
+		t.Fatalf("%d passwords were tried, want %d at most", n, accountBurst)
+	}
+}
+
+// Who has an IPv6 network has 2^64 addresses and one limit.
+func TestAddressOf(t *testing.T) {
+	t.Parallel()
+	at := func(s string) netip.Addr { return addressOf(&http.Request{RemoteAddr: s}) }
+	if a, b := at("[2001:db8:1:2:3::4]:5"), at("[2001:db8:1:2:ffff::1]:6"); a != b || !a.IsValid() {
+		t.Errorf("one network counts as %s and %s", a, b)
+	}
+	if a, b := at("[2001:db8:1:2::1]:5"), at("[2001:db8:1:3::1]:5"); a == b {
+		t.Errorf("two networks count as %s", a)
+	}
+	if a, b := at("192.0.2.1:5"), at("[::ffff:192.0.2.1]:6"); a != b || a == at("192.0.2.2:5") {
+		t.Errorf("IPv4 counts as %s and %s", a, b)
 	}
 }
 

@@ -118,7 +118,7 @@ func (l *loginPage) submit(w http.ResponseWriter, r *http.Request) {
 	if len(email) > maxEmail {
 		again.Email = ""
 	}
-	if !l.accounts.Has(again.Email, l.now()) || !l.failed.Has(from, l.now()) {
+	if !l.try(again.Email, from) {
 		again.Error = "There were too many failed tries. Wait a minute, then try again."
 		l.render(w, http.StatusTooManyRequests, again)
 		return
@@ -126,21 +126,43 @@ func (l *loginPage) submit(w http.ResponseWriter, r *http.Request) {
 	person, ok, err := l.verify(r.Context(), again.Email, r.PostForm.Get("password"))
 	switch {
 	case err != nil:
+		l.untry(again.Email, from)
 		l.log.Error("password not checked", "error", err)
 		again.Error = "The edge is busy. Try again in a moment."
 		l.render(w, http.StatusServiceUnavailable, again)
 	case !ok:
-		l.accounts.Take(again.Email, l.now())
-		l.failed.Take(from, l.now())
-		l.log.Warn("sign-in failed", "from", from)
+		l.log.Warn("sign-in failed", "from", r.RemoteAddr)
 		again.Error = "Email address or password is not right."
 		l.render(w, http.StatusUnauthorized, again)
 	case !l.storage.signedIn(req.id, person):
+		l.untry(again.Email, from)
 		l.lost(w)
 	default:
+		l.untry(again.Email, from)
 		l.accounts.Forget(again.Email)
 		http.Redirect(w, r, l.webURL+Path+"/authorize/callback?id="+req.id, http.StatusSeeOther)
 	}
+}
+
+// try takes a try of the account and of the address before the password is
+// looked at: taken afterwards, any number could be under way at once.
+func (l *loginPage) try(account string, from netip.Addr) bool {
+	now := l.now()
+	if !l.accounts.Take(account, now) {
+		return false
+	}
+	if !l.failed.Take(from, now) {
+		l.accounts.Give(account, now)
+		return false
+	}
+	return true
+}
+
+// untry gives them back: no wrong password was tried.
+func (l *loginPage) untry(account string, from netip.Addr) {
+	now := l.now()
+	l.accounts.Give(account, now)
+	l.failed.Give(from, now)
 }
 
 func (l *loginPage) verify(ctx context.Context, email, password string) (Person, bool, error) {
@@ -201,12 +223,19 @@ func (l *loginPage) render(w http.ResponseWriter, status int, p page) {
 	}
 }
 
+// addressOf is whose limits count: an IPv6 customer has a whole /64.
 func addressOf(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{} // unknown addresses share one limit
 	}
-	return at.Addr().Unmap()
+	from := at.Addr().Unmap().WithZone("")
+	if from.Is6() {
+		if p, err := from.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return from
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
