@@ -145,12 +145,15 @@ func (r *rooms) adminHandler() http.Handler {
 	return admin.New(a)
 }
 
-// personRemoved ends the sessions of somebody who was removed.
+// personRemoved ends the sessions of somebody who was removed, and the logins
+// that are under way.
 func (r *rooms) personRemoved(ctx context.Context, issuer, subject string) {
 	why := wire.Reason{
 		Code: wire.CodeRevoked, Text: "your account was removed by an administrator",
 		Hint: "ask an administrator of " + r.settings.Load().Name,
 	}
+	// In this order: a login that passes the first is stopped by the second.
+	r.login.RefusePerson(issuer, subject, why)
 	if err := r.sessions.EndPerson(ctx, issuer, subject, why); err != nil {
 		r.log.Error("sessions of a removed person not ended", "error", err)
 	}

@@ -159,6 +159,7 @@ func (s *Service) Callback(state, secret string) (Trip, error) {
 			return ErrOrder
 		}
 		trip = *a.trip
+		a.ReturnedAt = s.cfg.Clock()
 		s.dropTripLocked(a)
 		return nil
 	})

@@ -63,6 +63,9 @@ type Approved struct {
 	// yes.
 	From    netip.Addr
 	Browser netip.Addr
+	// ReturnedAt is when the browser came back from the provider, whose word on
+	// the person is not older.
+	ReturnedAt time.Time
 	// Site and Hostnames are what the person chose (purpose enrol).
 	Site      string
 	Hostnames []string

@@ -76,7 +76,7 @@ func (p *peer) grantLogin(ctx context.Context, a *login.Approved) (*wire.LoginDo
 			Issuer: id.Issuer, Subject: id.Subject.Subject, Email: id.Email, Name: id.Name, Groups: id.Groups,
 		},
 		EmailVerified: id.EmailVerified, AMR: id.AMR, ACR: id.ACR, AuthTime: id.AuthTime,
-		DeviceName: a.DeviceName, OSUser: a.OSUser, From: p.address.Addr().String(),
+		DeviceName: a.DeviceName, OSUser: a.OSUser, From: p.address.Addr().String(), VouchedAt: a.ReturnedAt,
 	})
 	if err != nil {
 		return nil, err

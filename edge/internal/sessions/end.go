@@ -98,8 +98,13 @@ func (s *Service) awaitHooks(ctx context.Context, id string) error {
 	}
 }
 
-// EndPerson ends every live session of a person.
+// keepBarred is longer than a login can be under way.
+const keepBarred = time.Hour
+
+// EndPerson ends every live session of a person, and keeps out those for which
+// the provider has vouched before now: a login that is being redeemed.
 func (s *Service) EndPerson(ctx context.Context, issuer, subject string, r wire.Reason) error {
+	s.bar(person{issuer, subject}, r)
 	var errs []error
 	s.live.Range(func(_, v any) bool {
 		if p := v.(*Session); p.Person.Issuer == issuer && p.Person.Subject == subject {
@@ -108,6 +113,38 @@ func (s *Service) EndPerson(ctx context.Context, issuer, subject string, r wire.
 		return true
 	})
 	return errors.Join(errs...)
+}
+
+// person is whose sessions are ended together.
+type person struct{ issuer, subject string }
+
+// ban is since when a person is barred, and why.
+type ban struct {
+	at  time.Time
+	why wire.Reason
+}
+
+func (s *Service) bar(p person, why wire.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for p, b := range s.barred {
+		if now.Sub(b.at) > keepBarred {
+			delete(s.barred, p)
+		}
+	}
+	s.barred[p] = ban{now, why}
+}
+
+// barredSince is why a session of a person is not to be, for whom the provider
+// vouched at t; nil where it may.
+func (s *Service) barredSince(p person, t time.Time) *wire.Reason {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.barred[p]; ok && !t.After(b.at) {
+		return &b.why
+	}
+	return nil
 }
 
 // Run ends sessions at their expiry and drops ended ones after 30 days. It

@@ -41,6 +41,8 @@ type NewSession struct {
 	DeviceName    string
 	OSUser        string
 	From          string
+	// VouchedAt is when the provider spoke for the person, or shortly before it.
+	VouchedAt time.Time
 }
 
 // Subject is the person as policies see them.

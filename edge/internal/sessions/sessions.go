@@ -52,6 +52,7 @@ type Service struct {
 
 	mu     sync.Mutex               // guards all below; never held while the store works
 	byKey  map[wire.KeyID]string    // live sessions only
+	barred map[person]ban           // whose sessions were ended lately
 	ending map[string]chan struct{} // closed once the hooks of an ending session have returned
 	hooks  []func(context.Context, Session, wire.Reason)
 }
@@ -65,7 +66,7 @@ func New(ctx context.Context, s store.Store, lifetime time.Duration, log *slog.L
 	svc := &Service{
 		rows: store.NewTable[row](s, "sessions"), log: log, now: time.Now,
 		wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
-		byKey: map[wire.KeyID]string{}, ending: map[string]chan struct{}{},
+		byKey: map[wire.KeyID]string{}, ending: map[string]chan struct{}{}, barred: map[person]ban{},
 	}
 	svc.lifetime.Store(int64(lifetime))
 	rows, err := svc.rows.List(ctx)
@@ -139,7 +140,8 @@ func (s *Service) List(ctx context.Context) ([]Session, error) {
 
 // Create writes a new session and ends an older one of the same key, whose
 // hooks have returned when Create does. The token goes to the daemon and is
-// nowhere else.
+// nowhere else. A person whom EndPerson has met since VouchedAt is refused with its
+// reason.
 func (s *Service) Create(ctx context.Context, n NewSession) (Session, string, error) {
 	if n.Key.IsZero() || n.Person.Issuer == "" || n.Person.Subject == "" {
 		return Session{}, "", errors.New("create session: key, issuer and subject are required")
@@ -163,6 +165,13 @@ func (s *Service) Create(ctx context.Context, n NewSession) (Session, string, er
 		return Session{}, "", fmt.Errorf("create session: %w", err)
 	}
 	s.admit(session)
+	// Asked once it is among those that EndPerson ends: one of the two sees the other.
+	if why := s.barredSince(person{n.Person.Issuer, n.Person.Subject}, n.VouchedAt); why != nil {
+		if err := s.End(ctx, session.ID, *why); err != nil {
+			return Session{}, "", fmt.Errorf("end session of a barred person: %w", err)
+		}
+		return Session{}, "", why
+	}
 	s.poke()
 	s.log.Info("session started", "session", session.ID, "person", session.Person.Email, "key", session.Key, "expires_at", session.ExpiresAt)
 	return session, token, nil

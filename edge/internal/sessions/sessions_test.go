@@ -331,6 +331,34 @@ func TestEndPerson(t *testing.T) {
 	}
 }
 
+// A login that is redeemed while its person is being removed leaves no session.
+func TestEndPersonMeetsLoginsUnderWay(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	vouched := b.now()
+	b.later(time.Second)
+	if err := b.EndPerson(t.Context(), "https://idp", "alice", wire.Reason{Code: wire.CodeRevoked}); err != nil {
+		t.Fatal(err)
+	}
+	login := func(subject string, at time.Time) error {
+		_, _, err := b.Create(t.Context(), NewSession{Key: wire.KeyID{1}, Person: wire.PersonInfo{Issuer: "https://idp", Subject: subject}, VouchedAt: at})
+		return err
+	}
+	if err := login("alice", vouched); !errors.Is(err, &wire.Reason{Code: wire.CodeRevoked}) {
+		t.Fatalf("a login from before the end: %v", err)
+	}
+	if _, ok := b.ByKey(wire.KeyID{1}); ok {
+		t.Fatal("the session lives")
+	}
+	if err := login("bob", vouched); err != nil {
+		t.Fatalf("another person: %v", err)
+	}
+	b.later(time.Second)
+	if err := login("alice", b.now()); err != nil {
+		t.Fatalf("a login from after the end: %v", err)
+	}
+}
+
 func TestResumeNeverRevivesAnEndedSession(t *testing.T) {
 	t.Parallel()
 	b := start(t)
