@@ -97,7 +97,7 @@ func neighbours() []Neighbour {
 }
 
 func modules() map[string][]string {
-	cli := []string{"ctl/internal/cli", "edge/internal/cli"}
+	cli := []stringappend([]string{testRoom}, cli...)
 	return map[string][]string{
 		"github.com/hashicorp/yamux":          {"wire"},
 		"go.etcd.io/bbolt":                    {"daemon/internal/store", "edge/internal/store"},
@@ -125,7 +125,7 @@ func modules() map[string][]string {
 		"golang.org/x/time":                   {Anywhere},
 		"golang.org/x/net":                    {Anywhere},
 		"golang.org/x/crypto":                 {Anywhere},
-		"golang.org/x/term":                   {"ctl/internal/cli", "edge/internal/cli"},
+		"golang.org/x/term":                   append([]string{testRoom}, cli...),
 		"golang.org/x/oauth2":                 {"edge/internal/authn"},
 		"github.com/go-jose/go-jose/v4":       {"edge/internal/idp"},
 		"golang.org/x/text":                   {"edge/internal/idp"},

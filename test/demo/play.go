@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/api/client"
 )
@@ -52,7 +54,13 @@ func (s *stage) login(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
 	for ctx.Err() == nil {
 		cmd := exec.CommandContext(ctx, s.world.Programs.Ctl, "--socket", s.client.Socket, "login")
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.Env = os.Environ()
+		if !term.IsTerminal(int(os.Stdin.Fd())) {
+			// Nobody can type a code here: the URL is printed, and the browser
+			// that somebody opens it with is on this machine.
+			cmd.Env = append(cmd.Env, "BROWSER=true")
+		}
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		cmd.WaitDelay = 5 * time.Second
 		if err := cmd.Run(); err == nil {

@@ -23,11 +23,16 @@ var builtPrograms struct {
 	dir string
 }
 
-// FindPrograms takes the programs from BinEnv or builds them once for this
-// process; RemovePrograms deletes what was built.
+// FindPrograms takes the programs from BinEnv or from beside this one, or builds
+// them once for this process; RemovePrograms deletes what was built.
 func FindPrograms(ctx context.Context) (Programs, error) {
 	if dir := os.Getenv(BinEnv); dir != "" {
 		return programsIn(dir)
+	}
+	if self, err := os.Executable(); err == nil {
+		if p, err := programsIn(filepath.Dir(self)); err == nil {
+			return p, nil
+		}
 	}
 	b := &builtPrograms
 	b.Lock()
