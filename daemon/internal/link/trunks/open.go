@@ -145,7 +145,7 @@ func stale(tr *trunk, err error) bool {
 		return false
 	}
 	switch r.Code {
-	case wire.CodeNoConnector, wire.CodeConnectorLost, wire.CodeCarrierLost, wire.CodeDraining, wire.CodeHostRestarted, wire.CodeTicketFailed:
+	case wire.CodeClosed, wire.CodeNoConnector, wire.CodeConnectorLost, wire.CodeCarrierLost, wire.CodeDraining, wire.CodeHostRestarted, wire.CodeTicketFailed:
 		return true
 	}
 	return false
