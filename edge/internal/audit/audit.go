@@ -17,8 +17,14 @@ import (
 // small enough that one is quickly read.
 const segmentBytes = 64 << 20
 
-// maxNotes bounds what Note queues while the disk is slow.
-const maxNotes = 4096
+const (
+	// maxNotes bounds what Note queues while the disk is slow.
+	maxNotes = 4096
+	// gatherNotes is how long a note may wait for company: for a Write, whose
+	// fsync takes it along, or for other notes. Without it the fsync for the end
+	// of one stream stands in the way of the start of the next.
+	gatherNotes = 50 * time.Millisecond
+)
 
 // ErrClosed: the log has been closed.
 var ErrClosed = errors.New("audit log is closed")
@@ -31,6 +37,7 @@ type Log struct {
 	segment int64 // segmentBytes; tests set less
 	commits *group.Group[Record]
 	wake    chan struct{} // one slot: there are notes
+	full    chan struct{} // one slot: there are many
 
 	// mu guards the present segment; it is held while that is written and synced.
 	mu      sync.Mutex
@@ -71,6 +78,7 @@ func Open(path, edgeID string, log *slog.Logger) (*Log, error) {
 		log:     log.With("audit", path),
 		segment: segmentBytes,
 		wake:    make(chan struct{}, 1),
+		full:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 	}
 	l.commits = group.New(l.commit)
@@ -110,8 +118,12 @@ func (l *Log) Note(r Record) {
 	default:
 		l.notes = append(l.notes, r)
 	}
+	many := len(l.notes) >= maxNotes/2
 	l.noteMu.Unlock()
-	l.poke()
+	signal(l.wake)
+	if many {
+		signal(l.full)
+	}
 }
 
 // retryNotes is the pause after notes could not be written.
@@ -126,6 +138,12 @@ func (l *Log) Run(ctx context.Context) error {
 			return l.close()
 		case <-l.wake:
 		}
+		select {
+		case <-ctx.Done():
+			return l.close()
+		case <-l.full:
+		case <-time.After(gatherNotes):
+		}
 		if l.flush() == nil {
 			continue
 		}
@@ -133,14 +151,15 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return l.close()
 		case <-time.After(retryNotes):
-			l.poke()
+			signal(l.wake)
 		}
 	}
 }
 
-func (l *Log) poke() {
+// signal fills a channel of one slot.
+func signal(c chan<- struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
