@@ -82,7 +82,7 @@ func (s *Service) inScope(c Connector, hostname string) error {
 	if !validName(hostname, false) {
 		return reason(wire.CodeInvalid, quote(hostname)+" is not a hostname", "write it in lower case, like tcp."+c.Site)
 	}
-	if _, err := s.site(c.Site); err != nil || !within(c.Site, hostname) {
+	if _, err := s.site(c.Site); err != nil || s.zoneOf(hostname) != c.Site {
 		return reason(wire.CodeOutOfScope, hostname+" is outside the site "+c.Site+" that this machine is enrolled for",
 			"enrol it for the right site: sallyport tunnel login")
 	}

@@ -70,9 +70,15 @@ type Service struct {
 	rows  sync.RWMutex // guards what follows; taken after mu
 	live  map[string]Connector
 	byKey map[wire.KeyID]string
-	ended map[wire.KeyID]wire.Reason
+	ended map[wire.KeyID]ending // of keys without a live connector
 	hooks []func(context.Context, Connector, wire.Reason)
 	taken []func(Connector, string)
+}
+
+// ending is how a key lost its last connector.
+type ending struct {
+	at  time.Time
+	why wire.Reason
 }
 
 // New loads the connectors, and gives back claims that a crash left behind.
@@ -86,7 +92,7 @@ func New(ctx context.Context, s store.Store, sites func() []config.Site, log *sl
 		sites:      sites, log: log, now: time.Now,
 		live:  make(map[string]Connector),
 		byKey: make(map[wire.KeyID]string),
-		ended: make(map[wire.KeyID]wire.Reason),
+		ended: make(map[wire.KeyID]ending),
 	}
 	rows, err := e.connectors.List(ctx)
 	if err != nil {
@@ -114,8 +120,8 @@ func (s *Service) remember(c Connector) {
 	if s.byKey[c.Key] == c.ID {
 		delete(s.byKey, c.Key)
 	}
-	if s.byKey[c.Key] == "" && c.End != nil {
-		s.ended[c.Key] = *c.End
+	if s.byKey[c.Key] == "" && c.End != nil && c.RevokedAt.After(s.ended[c.Key].at) {
+		s.ended[c.Key] = ending{*c.RevokedAt, *c.End}
 	}
 }
 
@@ -219,7 +225,7 @@ func (s *Service) draft(n NewConnector) (c Connector, old *Connector, err error)
 	if err != nil {
 		return c, nil, err
 	}
-	scope, err := scopeOf(site, n.Hostnames)
+	scope, err := s.scopeOf(site, n.Hostnames)
 	if err != nil {
 		return c, nil, err
 	}
@@ -255,10 +261,18 @@ func (s *Service) ByKey(key wire.KeyID) (Connector, bool) {
 func (s *Service) EndedByKey(key wire.KeyID) *wire.Reason {
 	s.rows.RLock()
 	defer s.rows.RUnlock()
-	if r, ok := s.ended[key]; ok {
-		return &r
+	if e, ok := s.ended[key]; ok {
+		return &e.why
 	}
 	return nil
+}
+
+// barred says whether a key has lost its connector since t.
+func (s *Service) barred(key wire.KeyID, t time.Time) bool {
+	s.rows.RLock()
+	defer s.rows.RUnlock()
+	e, ok := s.ended[key]
+	return ok && !t.After(e.at)
 }
 
 // Get returns a live connector.
@@ -341,6 +355,18 @@ func (s *Service) site(zone string) (string, error) {
 		known = append(known, x.Zone)
 	}
 	return "", reason(wire.CodeInvalid, quote(zone)+" is not a site of this edge", "its sites are: "+strings.Join(known, ", "))
+}
+
+// zoneOf is the zone that a name or glob belongs to: the longest of those that
+// it lies in, for a zone within another has publishers of its own.
+func (s *Service) zoneOf(name string) string {
+	var best string
+	for _, x := range s.sites() {
+		if zone := strings.ToLower(x.Zone); within(zone, name) && len(zone) > len(best) {
+			best = zone
+		}
+	}
+	return best
 }
 
 // checkGroupSite refuses a group that belongs to another site.

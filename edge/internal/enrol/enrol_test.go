@@ -170,6 +170,90 @@ func TestClaim(t *testing.T) {
 }
 
 // 100 groups claim one hostname at once: one wins.
+// A zone below another has publishers of its own: an enrolment for the upper
+// one takes nothing there.
+func TestZonesWithinZones(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	upper := create(t, s, NewConnector{Key: key(1)}) // the whole of site.com
+	// The zone below is added while the connector lives.
+	s.sites = func() []config.Site { return append(sites(), config.Site{Zone: "lab.site.com"}) }
+	for _, name := range []string{"lab.site.com", "db.lab.site.com", "a.b.lab.site.com"} {
+		if err := s.Claim(t.Context(), upper, name); !isReason(err, wire.CodeOutOfScope) {
+			t.Errorf("%s claimed from the zone above: %v", name, err)
+		}
+	}
+	if err := s.Claim(t.Context(), upper, "db.notlab.site.com"); err != nil {
+		t.Error(err)
+	}
+	for _, glob := range []string{"*.lab.site.com", "db.lab.site.com", "lab.site.com"} {
+		if _, err := s.Create(t.Context(), NewConnector{Key: key(2), Site: "site.com", Hostnames: []string{glob}}); !isReason(err, wire.CodeOutOfScope) {
+			t.Errorf("scope %s of the zone above: %v", glob, err)
+		}
+	}
+	lower := create(t, s, NewConnector{Key: key(3), Site: "lab.site.com", Hostnames: []string{"*.lab.site.com"}})
+	if err := s.Claim(t.Context(), lower, "db.lab.site.com"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever was revoked has seen the token that enrolled it.
+func TestRevokedKeyNeedsANewToken(t *testing.T) {
+	t.Parallel()
+	s, again := open(t)
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	secret, _, err := s.NewToken(t.Context(), TokenSpec{Site: "site.com", Uses: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Join(t.Context(), key(1), secret, "host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	if err := s.Revoke(t.Context(), c.ID, wire.Reason{Code: wire.CodeRevoked}); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"at once", "after a restart"} {
+		if _, err := s.Join(t.Context(), key(1), secret, "host"); !isReason(err, wire.CodeRevoked) {
+			t.Fatalf("%s the old token enrols it again: %v", when, err)
+		}
+		s = again()
+		s.now = func() time.Time { return now }
+	}
+	if _, err := s.Join(t.Context(), key(2), secret, "another host"); err != nil {
+		t.Fatalf("another host: %v", err)
+	}
+	now = now.Add(time.Second)
+	fresh, _, err := s.NewToken(t.Context(), TokenSpec{Site: "site.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Join(t.Context(), key(1), fresh, "host"); err != nil {
+		t.Fatalf("a new token: %v", err)
+	}
+}
+
+// Of several ends of one key the last is told, also after a restart.
+func TestEndedByKeyIsTheLast(t *testing.T) {
+	t.Parallel()
+	s, again := open(t)
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	const rounds = 8
+	for i := range rounds {
+		now = now.Add(time.Second)
+		c := create(t, s, NewConnector{Key: key(1)})
+		if err := s.Revoke(t.Context(), c.ID, wire.Reason{Code: wire.CodeRevoked, Text: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := again().EndedByKey(key(1)); got == nil || got.Text != fmt.Sprint(rounds-1) {
+		t.Fatalf("told %v", got)
+	}
+}
+
 func TestClaimRaceHasOneWinner(t *testing.T) {
 	t.Parallel()
 	s, again := open(t)

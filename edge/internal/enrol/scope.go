@@ -14,7 +14,7 @@ const maxScope = 64
 func wholeSite(zone string) []string { return []string{zone, "*." + zone} }
 
 // scopeOf checks the globs that an enrolment asks for; none means the whole site.
-func scopeOf(zone string, globs []string) ([]string, error) {
+func (s *Service) scopeOf(zone string, globs []string) ([]string, error) {
 	if len(globs) == 0 {
 		return wholeSite(zone), nil
 	}
@@ -29,6 +29,9 @@ func scopeOf(zone string, globs []string) ([]string, error) {
 		}
 		if !within(zone, g) {
 			return nil, reason(wire.CodeOutOfScope, g+" is outside the site "+zone, "name hostnames that end in ."+zone)
+		}
+		if owner := s.zoneOf(strings.TrimPrefix(g, "*.")); owner != zone {
+			return nil, reason(wire.CodeOutOfScope, g+" is under "+owner+", which is a site of its own", "enrol for the site "+owner)
 		}
 		scope = append(scope, g)
 	}

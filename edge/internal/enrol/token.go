@@ -80,7 +80,7 @@ func (s *Service) NewToken(ctx context.Context, spec TokenSpec) (secret string, 
 	if err != nil {
 		return "", t, err
 	}
-	scope, err := scopeOf(site, spec.Hostnames)
+	scope, err := s.scopeOf(site, spec.Hostnames)
 	if err != nil {
 		return "", t, err
 	}
@@ -153,7 +153,8 @@ func (s *Service) RemoveToken(ctx context.Context, id string) error {
 	return ErrNotFound
 }
 
-// Join enrols a key by a join token; *wire.Reason on refusal. Of a token's uses
+// Join enrols a key by a join token; *wire.Reason on refusal. A key that was
+// revoked needs a token that is newer: the old one was in its hands. Of a token's uses
 // exactly one is spent, together with the connector's row.
 func (s *Service) Join(ctx context.Context, key wire.KeyID, secret, device string) (Connector, error) {
 	hash := hashOf(secret)
@@ -164,6 +165,8 @@ func (s *Service) Join(ctx context.Context, key wire.KeyID, secret, device strin
 			return NewConnector{}, store.Txn{}, errBadToken()
 		case err != nil:
 			return NewConnector{}, store.Txn{}, err
+		case s.barred(key, t.CreatedAt):
+			return NewConnector{}, store.Txn{}, errRevokedSince()
 		}
 		t.Used++
 		op, err := s.tokens.PutOp(hash, t)
@@ -175,6 +178,11 @@ func (s *Service) Join(ctx context.Context, key wire.KeyID, secret, device strin
 				Then:    []store.Op{op},
 			}, err
 	})
+}
+
+func errRevokedSince() *wire.Reason {
+	return reason(wire.CodeRevoked, "this machine's enrolment was revoked, and a join token from before that does not renew it",
+		"ask for a new one: sallyport-edge token new --site SITE --hostnames GLOB")
 }
 
 // errBadToken is one text for unknown, used and expired: a guesser learns nothing.
