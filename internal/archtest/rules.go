@@ -97,7 +97,7 @@ func neighbours() []Neighbour {
 }
 
 func modules() map[string][]string {
-	cli := []stringappend([]string{testRoom}, cli...)
+	cli := []string{"ctl/internal/cli", "edge/internal/cli"}
 	return map[string][]string{
 		"github.com/hashicorp/yamux":          {"wire"},
 		"go.etcd.io/bbolt":                    {"daemon/internal/store", "edge/internal/store"},
