@@ -81,8 +81,11 @@ func Matches(selectors []string, s Subject) bool {
 // person is a Subject in the form in which selectors are compared.
 type person struct {
 	nobody bool
-	// address and domain are "" where the address is not verified.
+	// address and domain are "" where there is none that can be compared.
 	address, domain string
+	// verified: what allows takes no other address. What denies does: a provider
+	// that never says verified must not make a deny rule void.
+	verified bool
 	// unreadable: the address is verified, but its domain has no normal form that
 	// could be compared. Nothing is allowed by it, and every rule that denies by
 	// address or domain is taken to mean it.
@@ -91,15 +94,15 @@ type person struct {
 }
 
 func personOf(s *Subject) person {
-	p := person{nobody: s.Subject == "" && s.Email == "", groups: s.Groups}
-	if !s.EmailVerified || s.Email == "" {
+	p := person{nobody: s.Subject == "" && s.Email == "", groups: s.Groups, verified: s.EmailVerified}
+	if s.Email == "" {
 		return p
 	}
 	p.address = s.Email
 	if !isNormal(s.Email) {
 		var err error
 		if p.address, err = names.Address(s.Email); err != nil {
-			p.address, p.unreadable = "", true
+			p.address, p.unreadable = "", s.EmailVerified
 			return p
 		}
 	}
@@ -146,11 +149,11 @@ func (p *person) match(selectors []names.Selector, deny bool) int {
 		case names.Everyone:
 			return i
 		case names.Email:
-			if p.unreadable && deny || p.address != "" && p.address == s.Value {
+			if p.unreadable && deny || (p.verified || deny) && p.address != "" && p.address == s.Value {
 				return i
 			}
 		case names.Domain:
-			if p.unreadable && deny || p.domain != "" && p.domain == s.Value {
+			if p.unreadable && deny || (p.verified || deny) && p.domain != "" && p.domain == s.Value {
 				return i
 			}
 		case names.Group:

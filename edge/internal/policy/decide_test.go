@@ -33,7 +33,10 @@ func TestDecide(t *testing.T) {
 		{"everyone, but nobody", rules("allow everyone"), Subject{}, DefaultDeny},
 		{"email in another case", rules("allow email:aLICE@site.COM"), alice(), "allow email:alice@site.com (#1)"},
 		{"email not verified", rules("allow email:alice@site.com"), with(func(s *Subject) { s.EmailVerified = false }), DefaultDeny},
-		{"deny by an email that is not verified", rules("deny email:alice@site.com;allow group:staff"), with(func(s *Subject) { s.EmailVerified = false }), "allow group:staff (#2)"},
+		{"deny by an email that is not verified", rules("deny email:alice@site.com;allow group:staff"), with(func(s *Subject) { s.EmailVerified = false }), "deny email:alice@site.com (#1)"},
+		{"deny by a domain that is not verified", rules("deny domain:site.com;allow group:staff"), with(func(s *Subject) { s.EmailVerified = false }), "deny domain:site.com (#1)"},
+		{"deny and no address", rules("deny email:alice@site.com;allow group:staff"), with(func(s *Subject) { s.Email = "" }), "allow group:staff (#2)"},
+		{"deny and what is no address, not verified", rules("deny email:alice@site.com;allow group:staff"), with(func(s *Subject) { s.Email, s.EmailVerified = "alice", false }), "allow group:staff (#2)"},
 		{"domain", rules("allow domain:site.com"), alice(), "allow domain:site.com (#1)"},
 		{"domain, subdomain", rules("allow domain:site.com"), with(func(s *Subject) { s.Email = "a@x.site.com" }), DefaultDeny},
 		{"domain, suffix", rules("allow domain:site.com"), with(func(s *Subject) { s.Email = "a@evilsite.com" }), DefaultDeny},
@@ -92,14 +95,15 @@ func naive(rules []Rule, s Subject) (allow bool, rule string) {
 	for i, r := range rules {
 		for _, sel := range r.Selectors {
 			hit := false
+			counts := s.EmailVerified || r.Action == Deny
 			switch email := strings.ToLower(s.Email); {
 			case sel == "everyone":
 				hit = s.Subject != "" || s.Email != ""
 			case strings.HasPrefix(sel, "email:"):
-				hit = s.EmailVerified && s.Email != "" && "email:"+email == strings.ToLower(sel)
+				hit = counts && s.Email != "" && "email:"+email == strings.ToLower(sel)
 			case strings.HasPrefix(sel, "domain:"):
 				parts := strings.Split(email, "@")
-				hit = s.EmailVerified && len(parts) == 2 && parts[0] != "" && "domain:"+parts[1] == strings.ToLower(sel)
+				hit = counts && len(parts) == 2 && parts[0] != "" && "domain:"+parts[1] == strings.ToLower(sel)
 			case strings.HasPrefix(sel, "group:"):
 				for _, g := range s.Groups {
 					hit = hit || "group:"+g == sel && (s.Subject != "" || s.Email != "")

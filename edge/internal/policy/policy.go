@@ -20,7 +20,8 @@ import "time"
 type Subject struct {
 	Issuer, Subject string
 	Email           string
-	// EmailVerified must be true for Email to match anything.
+	// EmailVerified must be true for Email to be allowed anything. A rule that
+	// denies matches an address that is not verified, too.
 	EmailVerified bool
 	Groups        []string
 }
