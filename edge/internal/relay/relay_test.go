@@ -354,3 +354,23 @@ func TestNoGrantWithoutAudit(t *testing.T) {
 		}
 	}
 }
+
+// A client that says of a live stream that it is over does not make it one that
+// nobody sees: the host ends it, and its figures count.
+func TestStreamIsNotOverByItsClientsWordAlone(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	j.client.Send(&wire.StreamEnded{Trunk: j.ticket.Trunk, Stream: j.stream, Code: wire.CodeClosed})
+	if c := expect[*wire.Cut](j.host); c.Stream != j.stream || c.Trunk != j.ticket.Trunk || c.Reason.Code != wire.CodeClosed {
+		t.Errorf("the host hears %+v", c)
+	}
+	if n := len(j.relay.Streams()); n != 1 {
+		t.Errorf("%d live streams before the host has ended it", n)
+	}
+	j.host.Send(&wire.StreamEnded{Trunk: j.ticket.Trunk, Stream: j.stream, Code: wire.CodeClosed, BytesToClient: 7})
+	j.eventually("the end is audited", func() bool {
+		ends := j.records(audit.EventStreamEnd)
+		return len(ends) == 1 && ends[0].BytesToClient == 7
+	})
+	j.echo(t) // the trunk goes on
+}

@@ -40,7 +40,26 @@ func (t *Table) endSoonLocked(s *stream) {
 	if s.timer != nil || t.stopped {
 		return
 	}
-	s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.endStream(s, nil, wire.CodeCarrierLost) })
+	s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.askHost(s) })
+}
+
+// askHost has the host end a stream that its client calls over, and gives it
+// ReportTime again to say so. The client's word alone is not taken: what it goes
+// on using would be seen by nobody, and could not be cut.
+func (t *Table) askHost(s *stream) {
+	host := t.cfg.Link(s.trunk.hostKey)
+	if host == nil { // where it comes back with the stream, Reconcile cuts that
+		t.endStream(s, nil, wire.CodeCarrierLost)
+		return
+	}
+	host.Tell(&wire.Cut{Trunk: s.trunk.id, Stream: s.id, Reason: wire.Reason{
+		Code: wire.CodeClosed, Text: "the other daemon says that the stream is over",
+	}})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.streams[s.id] == s && !t.stopped {
+		s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.endStream(s, nil, wire.CodeCarrierLost) })
+	}
 }
 
 // endStream ends a granted stream once. Without the host's figures those of the
