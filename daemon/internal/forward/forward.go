@@ -37,7 +37,9 @@ const (
 
 // Opener opens streams (a *link.Link). Its errors are *api.Problem.
 type Opener interface {
-	Open(ctx context.Context, hostname string) (*wire.Stream, error)
+	// OpenWith opens a stream. early is payload that may go ahead of the Verdict;
+	// sent is how much of it did, all or nothing.
+	OpenWith(ctx context.Context, hostname string, early []byte) (s *wire.Stream, sent int, err error)
 }
 
 // LoginGate is where connections wait for a session (a *login.Attempts).

@@ -69,21 +69,26 @@ func newOpener(t *testing.T) *opener {
 	return &opener{trunk: linktest.NewPeer(t, e, wire.RoleClient).Client(linktest.Hostname)}
 }
 
-func (o *opener) Open(ctx context.Context, _ string) (*wire.Stream, error) {
+func (o *opener) OpenWith(ctx context.Context, _ string, early []byte) (*wire.Stream, int, error) {
 	o.mu.Lock()
 	o.opens++
 	if len(o.fail) > 0 {
 		err := o.fail[0]
 		o.fail = o.fail[1:]
 		o.mu.Unlock()
-		return nil, err
+		return nil, 0, err
 	}
 	o.mu.Unlock()
 	s, err := o.trunk.Open(ctx, wire.NewStreamID(), wire.NewTraceID())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return s, s.Verdict(ctx)
+	if len(early) > 0 {
+		if _, err := s.Write(early); err != nil {
+			return nil, 0, err
+		}
+	}
+	return s, len(early), s.Verdict(ctx)
 }
 
 // ownerFunc is an owner check.

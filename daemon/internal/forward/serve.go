@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -84,7 +85,7 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
 	// What is sent first is not looked at. A guard that does (design section 7:
 	// an HTTP request line on a forward that is not declared http) stands here,
 	// and hands on a connection that gives the bytes again.
-	s, err := f.open(ctx)
+	s, err := f.open(ctx, conn)
 	if err != nil {
 		abort(conn)
 		if ctx.Err() == nil {
@@ -130,18 +131,32 @@ func toldOf(err error, s *wire.Stream) error {
 
 // open waits for a session and opens a stream. A session that turns out to have
 // ended is asked for once more.
-func (f *Forwarder) open(ctx context.Context) (*wire.Stream, error) {
+func (f *Forwarder) open(ctx context.Context, conn net.Conn) (*wire.Stream, error) {
 	for again := true; ; again = false {
 		if err := f.session(ctx); err != nil {
 			return nil, err
 		}
-		s, err := f.cfg.Opener.Open(ctx, f.cfg.Hostname)
+		s, err := f.openWith(ctx, conn)
 		var p *api.Problem
 		if again && errors.As(err, &p) && (p.Code == api.CodeLoginNeeded || p.Code == api.CodeSessionEnded) {
 			continue
 		}
 		return s, err
 	}
+}
+
+// openWith opens a stream with what the application has sent already. That is
+// only looked at until it is certain that it went.
+func (f *Forwarder) openWith(ctx context.Context, conn net.Conn) (*wire.Stream, error) {
+	s, sent, err := f.cfg.Opener.OpenWith(ctx, f.cfg.Hostname, peek(conn))
+	if err != nil || sent == 0 {
+		return s, err
+	}
+	if _, err := io.CopyN(io.Discard, conn, int64(sent)); err != nil {
+		s.Reset(&wire.Reason{Code: wire.CodeReset, Text: "the connection was reset"})
+		return nil, err
+	}
+	return s, nil
 }
 
 // session holds a connection until somebody is signed in.

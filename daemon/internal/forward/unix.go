@@ -21,18 +21,35 @@ const staleTimeout = time.Second
 // bindUnix makes a listening socket that only its owner can use. uid is that
 // owner; 0 or less means the daemon's own user. A socket that is left over and
 // on which nobody listens is removed.
-func bindUnix(ctx context.Context, path string, uid int) (*bound, error) {
-	dir, err := openFolder(filepath.Dir(path), uid)
+//
+// All of it is done with the owner's rights on the file system: the folder is
+// the owner's, who may put anything in the place of a name at any moment.
+func bindUnix(ctx context.Context, path string, uid int) (b *bound, err error) {
+	if failed := asOwner(uid, func() error { b, err = bindAsOwner(ctx, path, uid); return nil }); failed != nil {
+		err = failed
+	}
 	if err != nil {
 		return nil, &bindError{path: path, err: err}
+	}
+	return b, nil
+}
+
+func bindAsOwner(ctx context.Context, path string, uid int) (*bound, error) {
+	dir, err := openFolder(filepath.Dir(path), uid)
+	if err != nil {
+		return nil, err
 	}
 	at := filepath.Join(dir.at, filepath.Base(path))
 	l, err := listenUnix(ctx, at, uid)
 	if err != nil {
 		dir.close()
-		return nil, &bindError{path: path, err: fmt.Errorf("listen on %s: %w", path, err)}
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	return &bound{listeners: []net.Listener{l}, release: func() { os.Remove(at); dir.close() }}, nil
+	release := func() {
+		asOwner(uid, func() error { return os.Remove(at) })
+		dir.close()
+	}
+	return &bound{listeners: []net.Listener{l}, release: release}, nil
 }
 
 func listenUnix(ctx context.Context, at string, uid int) (net.Listener, error) {
@@ -46,11 +63,7 @@ func listenUnix(ctx context.Context, at string, uid int) (net.Listener, error) {
 	}
 	// The name may come to lead elsewhere; whoever made the folder known removes it.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	err = os.Chmod(at, socketMode)
-	if err == nil && isOther(uid) {
-		err = os.Lchown(at, uid, -1)
-	}
-	if err != nil {
+	if err := os.Chmod(at, socketMode); err != nil {
 		l.Close()
 		os.Remove(at)
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -33,6 +34,28 @@ func openFolder(path string, uid int) (folder, error) {
 		}
 	}
 	return folder{at: "/proc/self/fd/" + strconv.Itoa(fd), close: func() { unix.Close(fd) }}, nil
+}
+
+// asOwner runs f with the rights of a user on the file system, and makes what f
+// makes that user's. It holds for this thread alone, on which f has to stay.
+func asOwner(uid int, f func() error) error {
+	if !isOther(uid) {
+		return f()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// The call tells the user from before and no error; -1 only asks.
+	before, _ := unix.SetfsuidRetUid(uid)
+	if now, _ := unix.SetfsuidRetUid(-1); now != uid {
+		return fmt.Errorf("make a socket for uid %d: only root may: %w", uid, fs.ErrPermission)
+	}
+	defer func() {
+		unix.SetfsuidRetUid(before)
+		if now, _ := unix.SetfsuidRetUid(-1); now != before {
+			runtime.LockOSThread() // one more than is undone: nobody else gets this thread
+		}
+	}()
+	return f()
 }
 
 // ownerOnly sets the mode before the socket has a name.

@@ -11,6 +11,16 @@ import (
 	"github.com/sallyport/sallyport/api"
 )
 
+// reachable is a folder to which every user has a way.
+func reachable(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // The daemon of the machine makes a user's socket in that user's folder only.
 func TestUnixSocketForAnotherUser(t *testing.T) {
 	t.Parallel()
@@ -18,7 +28,7 @@ func TestUnixSocketForAnotherUser(t *testing.T) {
 		t.Skip("needs root")
 	}
 	const uid = 65534
-	dir := t.TempDir()
+	dir := reachable(t)
 	path := filepath.Join(dir, "db.sock")
 	tf := start(t, Config{Listen: "unix:" + path, OwnerUID: uid, Opener: &opener{}})
 	s := tf.until("the error", func(s Snapshot) bool { return s.State == api.ForwardError })

@@ -10,6 +10,9 @@ import (
 // errnoRefused is what a socket without listener answers.
 const errnoRefused = windows.WSAECONNREFUSED
 
+// asOwner: a socket is whoever's the folder says.
+func asOwner(_ int, f func() error) error { return f() }
+
 // openFolder: who may use a socket is decided by the folder's access list.
 func openFolder(path string, _ int) (folder, error) {
 	if _, err := os.Stat(path); err != nil {
