@@ -51,7 +51,7 @@ type Link struct {
 	wake   chan struct{} // one slot: the writer has work
 
 	mu     sync.Mutex
-	urgent [][]byte // cut and denied go first
+	urgent [][]byte // cut and denied go first, see send
 	queue  [][]byte
 	queued int // bytes in both
 	calls  map[uint32]chan Message
@@ -156,7 +156,9 @@ func (l *Link) send(m Message, req uint32, flags byte) error {
 		return err
 	}
 	switch m.Kind() {
-	case KindCut, KindDenied, KindSessionEnded:
+	case KindCut, KindDenied, KindSessionEnded,
+		// What these may be the end of, so that no end comes before its beginning.
+		KindWelcome, KindLoginDone, KindGrant:
 		l.urgent = append(l.urgent, frame)
 	default:
 		l.queue = append(l.queue, frame)

@@ -121,6 +121,35 @@ func TestLinkEndEndsCalls(t *testing.T) {
 }
 
 // What cuts goes before what was queued.
+// An end never comes before its beginning: a host would serve a stream that was
+// cut, a daemon would wait for its welcome.
+func TestLinkUrgentKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	a, b := net.Pipe()
+	l := NewLink(a)
+	l.Send(&StreamEnded{})
+	want := []Kind{KindWelcome, KindLoginDone, KindSessionEnded, KindGrant, KindCut, KindStreamEnded}
+	l.Reply(1, &Welcome{})
+	l.Reply(2, &LoginDone{})
+	for _, m := range []Message{&SessionEnded{}, &Grant{}, &Cut{}} {
+		l.Send(m)
+	}
+	go l.Run(t.Context(), ignore)
+	r := bufio.NewReader(b)
+	var got []Kind
+	for range want {
+		m, _, _, err := readRaw(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Kind())
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("order %v, want %v", got, want)
+	}
+	l.Close()
+}
+
 func TestLinkUrgentFirst(t *testing.T) {
 	t.Parallel()
 	a, b := net.Pipe()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -163,4 +164,38 @@ func TestLooseLinksAreBounded(t *testing.T) {
 		t.Errorf("reason = %v", why)
 	}
 	w.client("alice@site.com") // a session is not counted
+}
+
+// A daemon takes nothing before its welcome, not even from its link: what the
+// hello brings about is told after it.
+func TestNothingComesBeforeTheWelcome(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	raw := must[net.Conn](t)(net.Dial("tcp", j.addr))
+	tc := tls.Client(raw, wire.LinkClientConfig(j.host.d.cert, "localhost", j.roots))
+	if err := tc.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	link, welcomed, cut := wire.NewLink(tc), make(chan struct{}), make(chan struct{}, 16)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		link.Run(context.Background(), func(_ uint32, m wire.Message) {
+			if _, ok := m.(*wire.Cut); !ok {
+				return
+			}
+			select {
+			case <-welcomed:
+			case <-time.After(wait):
+				t.Error("a cut comes before the welcome")
+			}
+			cut <- struct{}{}
+		})
+	}()
+	t.Cleanup(func() { link.Close(); <-ended })
+	if _, err := link.Call(t.Context(), &wire.Hello{Versions: []int{wire.Version}, Role: wire.RoleHost, BootID: "another"}); err != nil {
+		t.Fatal(err)
+	}
+	close(welcomed)
+	<-cut
 }

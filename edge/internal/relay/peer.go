@@ -258,15 +258,20 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 		p.part(req, trunk.Internal())
 		return
 	}
-	if !p.take(bound) {
+	old, ok := p.take(bound, func() { p.answer(req, welcome) })
+	if !ok {
 		r.meter.Refused(causeLoose)
 		p.part(req, busy("too many devices without a session from this address"))
 		return
 	}
 	p.hello.Stop()
 	p.slot.Leave()
-	p.state.Store(peerReady)
-	p.answer(req, welcome)
+	if old != nil {
+		old.link.CloseWith(errReplaced)
+		if host := old.Host(); host != nil {
+			r.trunks.HostGone(host) // before Reconcile looks at its trunks
+		}
+	}
 	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", trunk.Clip(m.DaemonVersion))
 	r.trunks.Reconcile(p, p.since, m.Streams)
 }
@@ -300,33 +305,22 @@ func (p *peer) identify(ctx context.Context, m *wire.Hello, w *wire.Welcome) (bo
 	return true, nil
 }
 
-// take makes the link the one of its key; false where its address has too many
-// links that are bound to nothing.
-func (p *peer) take(bound bool) bool {
+// take makes the link the one of its key, and returns the one before it, nil
+// where there was none. ok is false where its address has too many links that
+// are bound to nothing. welcome is queued before anybody else can find the link:
+// a daemon takes nothing before its welcome.
+func (p *peer) take(bound bool, welcome func()) (old *peer, ok bool) {
 	r := p.relay
 	r.mu.Lock()
-	if p.gone {
-		r.mu.Unlock()
-		return false
+	defer r.mu.Unlock()
+	if p.gone || !bound && !p.loosenLocked() {
+		return nil, false
 	}
-	if !bound && !p.loosenLocked() {
-		r.mu.Unlock()
-		return false
-	}
-	old := r.peers[p.key]
+	old = r.peers[p.key]
+	p.state.Store(peerReady)
+	welcome()
 	r.peers[p.key] = p
-	var host *registry.Host
-	if old != nil {
-		host = old.host
-	}
-	r.mu.Unlock()
-	if old != nil {
-		old.link.CloseWith(errReplaced)
-	}
-	if host != nil {
-		r.trunks.HostGone(host) // before reconcile looks at its trunks
-	}
-	return true
+	return old, true
 }
 
 // loosenLocked starts the time of a link that has neither session nor connector.
