@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/sockopt"
@@ -99,13 +101,36 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // TCP connects to the edge. Both families are tried where the name has both.
 func TCP(ctx context.Context, t Target, timeout time.Duration) (net.Conn, error) {
-	d := net.Dialer{Timeout: timeout}
+	return tcp(ctx, t, net.Dialer{Timeout: timeout})
+}
+
+func tcp(ctx context.Context, t Target, d net.Dialer) (net.Conn, error) {
+	if _, err := netip.ParseAddr(t.Name); t.Address == "" && err != nil {
+		d.Control = notKept
+	}
 	conn, err := d.DialContext(ctx, "tcp", t.address())
 	if err != nil {
 		return nil, &Error{Stage: StageConnect, Target: t, Err: err}
 	}
 	sockopt.Carrier(conn)
 	return conn, nil
+}
+
+// errKept: a name leads to an address that is kept for the system.
+var errKept = errors.New("no edge may be there")
+
+// notKept keeps names from leading where no edge is and where this process may
+// mean something that its callers do not: a cloud's metadata, all of a network.
+// Whose rights allow it can write such an address down.
+func notKept(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: %s", errKept, address)
+	}
+	if ip := at.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return fmt.Errorf("%w: %s", errKept, ip)
+	}
+	return nil
 }
 
 // Link connects and does the handshake of a link, all within timeout. now is

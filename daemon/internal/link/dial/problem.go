@@ -77,6 +77,11 @@ func (e *Error) problem() *api.Problem {
 	switch {
 	case errors.As(e.Err, &dns):
 		return e.unresolved(dns)
+	case errors.Is(e.Err, errKept):
+		return &api.Problem{
+			Code: api.CodeEdgeUnresolved, Title: "The edge's name leads to an address where no edge can be", Detail: e.Err.Error(),
+			Hint: "Check the name and this machine's DNS. If it is right, an administrator can name the address: sallyport edge use NAME --address IP:PORT",
+		}
 	case e.Stage == StageTLS && !isTimeout(e.Err):
 		return e.handshake()
 	case errors.Is(e.Err, errnoRefused):
