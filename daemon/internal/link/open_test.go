@@ -49,6 +49,24 @@ func TestOpen(t *testing.T) {
 	tl.until("the end of the stream", func(s Snapshot) bool { return s.Streams == 0 })
 }
 
+// What goes ahead of the Verdict comes first, and once.
+func TestEarlyPayload(t *testing.T) {
+	t.Parallel()
+	e := linktest.New(t)
+	linktest.NewPeer(t, e, wire.RoleHost).Host(linktest.Echo)
+	tl := start(t, e, nil)
+	s, sent, err := tl.OpenWith(t.Context(), linktest.Hostname, []byte("early "))
+	if err != nil || sent != len("early ") {
+		t.Fatalf("sent %d, %v", sent, err)
+	}
+	io.WriteString(s, "late")
+	s.CloseWrite()
+	if got, err := io.ReadAll(s); err != nil || string(got) != "early late" {
+		t.Errorf("echo: %q, %v", got, err)
+	}
+	s.Close()
+}
+
 func TestOneTicketForAHundred(t *testing.T) {
 	t.Parallel()
 	e := linktest.New(t)

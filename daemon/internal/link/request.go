@@ -43,9 +43,16 @@ func call[A wire.Message](ctx context.Context, l *Link, m wire.Message) (A, erro
 // Open opens a stream to the app of a hostname and waits for its Verdict. Its
 // errors are *api.Problem that name the broken hop.
 func (l *Link) Open(ctx context.Context, hostname string) (*wire.Stream, error) {
-	s, err := l.trunks.Open(ctx, hostname)
+	s, _, err := l.OpenWith(ctx, hostname, nil)
+	return s, err
+}
+
+// OpenWith is Open with payload that goes ahead of the Verdict, at most
+// wire.EarlyWindow; sent says how much of it did, all or nothing.
+func (l *Link) OpenWith(ctx context.Context, hostname string, early []byte) (s *wire.Stream, sent int, err error) {
+	s, sent, err = l.trunks.Open(ctx, hostname, early)
 	if err == nil {
-		return s, nil
+		return s, sent, nil
 	}
 	p := ProblemOf(err)
 	if p.Code == api.CodeInternal {
@@ -54,7 +61,7 @@ func (l *Link) Open(ctx context.Context, hostname string) (*wire.Stream, error) 
 			Hint: "Try again in a moment.",
 		}
 	}
-	return nil, p
+	return nil, 0, p
 }
 
 // Apps asks which hostnames the session's person may reach.

@@ -85,6 +85,14 @@ func (u *Client) Open(ctx context.Context, hostname string) (*wire.Stream, error
 	return u.link.Open(ctx, hostname)
 }
 
+// OpenWith is Open with payload that goes ahead of the Verdict.
+func (u *Client) OpenWith(ctx context.Context, hostname string, early []byte) (s *wire.Stream, sent int, err error) {
+	if u.vault.farewell() != "" {
+		return nil, 0, link.ProblemOf(&wire.Reason{Code: wire.CodeLoginNeeded})
+	}
+	return u.link.OpenWith(ctx, hostname, early)
+}
+
 // Apps asks which hostnames the session's person may reach.
 func (u *Client) Apps(ctx context.Context) ([]api.App, error) {
 	if u.vault.farewell() != "" {

@@ -14,6 +14,11 @@ import (
 // together: they shall fit in a link's queue (wire.MaxLinkQueue) many times.
 const maxOpening = 512
 
+// earlyWithin is how long a trunk may have been idle and still take early
+// payload: what fails with it cannot be tried again, and a trunk that nobody has
+// used for long is the most likely to be gone.
+const earlyWithin = 30 * time.Second
+
 // settleRetry is how often a host is asked for that may be on its way.
 const settleRetry = 200 * time.Millisecond
 
@@ -87,50 +92,58 @@ func (p *Pool) Denied(m *wire.Denied) { p.opens.denied(m) }
 // tries a second time where the first met something stale: a trunk whose host
 // is gone, or a link that ended before an answer came. While the edge has just
 // come back, hosts may still be on their way to it, and no-connector is not yet
-// the last word. No payload has been sent then.
-func (p *Pool) Open(ctx context.Context, hostname string) (*wire.Stream, error) {
+// the last word. No payload has reached an origin then.
+//
+// early is payload that goes ahead of the Verdict, so that a new connection
+// costs no round trip more than a plain relay; sent is how much of it went with
+// the stream that is returned, all or nothing.
+func (p *Pool) Open(ctx context.Context, hostname string, early []byte) (s *wire.Stream, sent int, err error) {
 	for tried := false; ; {
-		s, again, err := p.open(ctx, hostname)
+		s, sent, again, err := p.open(ctx, hostname, early)
 		switch {
 		case err == nil || ctx.Err() != nil:
-			return s, err
+			return s, sent, err
 		case again && !tried:
 			tried = true
 		case p.cfg.Settling() && errors.Is(err, &wire.Reason{Code: wire.CodeNoConnector}):
 			select {
 			case <-time.After(settleRetry):
 			case <-ctx.Done():
-				return nil, err
+				return nil, 0, err
 			}
 		default:
-			return nil, err
+			return nil, 0, err
 		}
 		p.cfg.Log.Debug("open again", "hostname", hostname, "err", err)
 	}
 }
 
-func (p *Pool) open(ctx context.Context, hostname string) (s *wire.Stream, again bool, err error) {
+func (p *Pool) open(ctx context.Context, hostname string, early []byte) (s *wire.Stream, sent int, again bool, err error) {
 	link, life, err := p.cfg.Online(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	session, err := p.cfg.Session()
 	if err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	tr, used, err := p.trunk(ctx, trunkKey{session, hostname})
 	if err != nil {
-		return nil, life.Err() != nil, err
+		return nil, 0, life.Err() != nil, err
 	}
-	s, err = p.openOn(ctx, link, life, tr)
+	if idle := tr.wire.IdleSince(); !idle.IsZero() && time.Since(idle) > earlyWithin {
+		early = nil
+	}
+	s, doubt, err := p.openOn(ctx, link, life, tr, early)
 	if err == nil {
-		return s, false, nil
+		return s, len(early), false, nil
 	}
+	again = life.Err() != nil
 	if stale(tr, err) {
 		p.retire(tr)
-		return nil, used || life.Err() != nil, err
+		again = again || used
 	}
-	return nil, life.Err() != nil, err
+	return nil, 0, again && !doubt, err
 }
 
 // stale says whether an error tells of the trunk rather than of the stream.
@@ -151,8 +164,9 @@ func stale(tr *trunk, err error) bool {
 	return false
 }
 
-// openOn asks host and edge at the same time; the first of denied and Verdict wins.
-func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context, tr *trunk) (*wire.Stream, error) {
+// openOn asks host and edge at the same time; the first of denied and Verdict
+// wins. With an error, doubt says that early payload may have reached the origin.
+func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context, tr *trunk, early []byte) (s *wire.Stream, doubt bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Verdict, &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host gave no answer"})
 	defer cancel()
 	ctx, lose := context.WithCancelCause(ctx)
@@ -161,7 +175,7 @@ func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context
 	defer stop()
 	release, err := p.slot(ctx, tr)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer release()
 
@@ -169,27 +183,35 @@ func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context
 	p.opens.add(id)
 	defer p.opens.remove(id)
 	if err := link.Send(&wire.OpenRequest{Trunk: tr.wire.ID(), Stream: id, Trace: trace}); err != nil {
-		return nil, fmt.Errorf("open a stream: %w", err)
+		return nil, false, fmt.Errorf("open a stream: %w", err)
 	}
-	s, err := p.begin(ctx, tr, id, trace)
+	s, err = p.begin(ctx, tr, id, trace, early)
 	if err != nil {
-		if !p.opens.wasDenied(id) {
+		denied := p.opens.wasDenied(id)
+		if !denied {
 			// The edge may have granted it, or be about to.
 			p.cfg.Report(&wire.StreamEnded{Trunk: tr.wire.ID(), Stream: id, Code: reasonOf(err).Code})
 		}
-		return nil, err
+		// A host that still speaks has refused, and delivered nothing.
+		mute := ctx.Err() != nil || tr.wire.Err() != nil || errors.Is(err, &wire.Reason{Code: wire.CodeCarrierLost})
+		return nil, len(early) > 0 && !denied && mute, err
 	}
 	p.watch(tr, s)
-	return s, nil
+	return s, false, nil
 }
 
 // begin opens a stream on its trunk and waits for the Verdict.
-func (p *Pool) begin(ctx context.Context, tr *trunk, id wire.StreamID, trace wire.TraceID) (*wire.Stream, error) {
+func (p *Pool) begin(ctx context.Context, tr *trunk, id wire.StreamID, trace wire.TraceID, early []byte) (*wire.Stream, error) {
 	s, err := tr.wire.Open(ctx, id, trace)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream: %w", err)
 	}
 	p.opens.made(s)
+	if len(early) > 0 {
+		stop := context.AfterFunc(ctx, func() { s.Reset(reasonOf(context.Cause(ctx))) })
+		s.Write(early) // where it fails, the Verdict says why
+		stop()
+	}
 	err = s.Verdict(ctx)
 	if err == nil {
 		return s, nil
