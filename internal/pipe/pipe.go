@@ -20,6 +20,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
@@ -73,13 +75,19 @@ type joint struct {
 	local  net.Conn
 	stream Stream
 	ended  chan struct{} // closed by delivered
-	result Result        // ToStream belongs to collect, ToLocal to delivered
+	// wroteEnd: all was delivered, so that a local connection of which both
+	// directions are over has ended in order.
+	wroteEnd atomic.Bool
+	result   Result // ToStream belongs to collect, ToLocal to delivered
 }
 
 // collect carries from the local connection to the stream.
 func (j *joint) collect() {
 	n, err := j.stream.ReadFrom(j.local)
 	j.result.ToStream = uint64(n)
+	if err == nil && sockopt.HungUp(j.local) && !j.wroteEnd.Load() {
+		err = syscall.ECONNRESET // a write has taken it along
+	}
 	if err == nil {
 		j.stream.CloseWrite()
 		return
@@ -92,6 +100,7 @@ func (j *joint) delivered(n uint64, err error) {
 	defer close(j.ended)
 	j.result.ToLocal = n
 	if err == nil {
+		j.wroteEnd.Store(true)
 		err = closeWrite(j.local)
 	}
 	if err != nil {

@@ -419,3 +419,40 @@ func TestJoinToASlowReader(t *testing.T) {
 		t.Errorf("ended with %v and %v", client.Err, host.Err)
 	}
 }
+
+// A write that meets a reset takes the kernel's error with it: what is read then
+// looks like an end, and must not be carried as one.
+func TestJoinDoesNotTakeResetForEnd(t *testing.T) {
+	t.Parallel()
+	client, host, _ := newTrunk(t)
+	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Admit(); err != nil {
+		t.Fatal(err)
+	}
+	origin, service := tcpPair(t)
+	sockopt.Local(origin)
+	service.SetLinger(0)
+	service.Close()
+	for !isReset(err) {
+		_, err = origin.Write([]byte("x"))
+	}
+	if n, err := origin.Read(make([]byte, 1)); err != io.EOF {
+		t.Skipf("this kernel does not forget a reset: read %d, %v", n, err)
+	}
+	joined := make(chan pipe.Result, 1)
+	go func() { joined <- pipe.Join(t.Context(), origin, h) }()
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, &wire.Reason{Code: wire.CodeReset}) {
+		t.Errorf("the other end reads %d, %v; want a reset", n, err)
+	}
+	c.Reset(nil)
+	if r := <-joined; !errors.Is(r.Err, &wire.Reason{Code: wire.CodeReset}) {
+		t.Errorf("ended with %v, want a reset", r.Err)
+	}
+}
