@@ -23,10 +23,15 @@ import (
 	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
 	"github.com/sallyport/sallyport/internal/paths"
+	"github.com/sallyport/sallyport/internal/procs"
 )
 
 // features are what this daemon can do, by name.
 var features = []string{"events", "forwards.unix", "hold", "logins.code", "logins.loopback", "streams"}
+
+// maxPerUser bounds the connections of one OS user to the local API: far above
+// use, and far below the descriptors of a process.
+const maxPerUser = 1024
 
 // serve is the daemon, until ctx ends.
 func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
@@ -58,7 +63,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 		return err
 	}
 	defer closing("owner check", checker.Close)
-	listener, err := ipc.Listen(o.socket, ipc.Options{Machine: paths.Machine()})
+	listener, err := ipc.Listen(o.socket, ipc.Options{Machine: paths.Machine(), PerUser: maxPerUser})
 	if err != nil {
 		return err
 	}
@@ -72,6 +77,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	server := localapi.New(localapi.Config{Agent: worker, Version: version(), Log: log})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
+	group.Go(func() error { procs.Run(ctx); return nil })
 	group.Go(func() error {
 		// Who asks meanwhile waits: before the first pass there is no truth to tell.
 		select {

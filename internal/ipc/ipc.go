@@ -42,6 +42,10 @@ type Options struct {
 	// identity is the kernel's and each request is judged by it. Else only the
 	// user that the daemon runs as (and root) may.
 	Machine bool
+	// PerUser is how many connections one user may hold at a time (not on
+	// Windows); 0 means any number. One more is closed at once, so that no user
+	// takes all descriptors of the process.
+	PerUser int
 }
 
 // Identity is an OS user, by the kernel's word.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,7 +29,58 @@ func IsRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 // listener keeps the lock of its socket for as long as it lives.
 type listener struct {
 	*net.UnixListener
-	lock *os.File
+	lock    *os.File
+	perUser int
+
+	mu   sync.Mutex
+	held map[int]int // guarded by mu; uid -> connections
+}
+
+// Accept passes over connections of users who hold as many as they may.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil || l.perUser == 0 {
+			return c, err
+		}
+		uid, _, err := credentials(c)
+		if err != nil || !l.take(uid) {
+			c.Close()
+			continue
+		}
+		return &counted{UnixConn: c, gone: sync.OnceFunc(func() { l.give(uid) })}, nil
+	}
+}
+
+func (l *listener) take(uid int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[uid] >= l.perUser {
+		return false
+	}
+	l.held[uid]++
+	return true
+}
+
+func (l *listener) give(uid int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[uid]--; l.held[uid] == 0 {
+		delete(l.held, uid)
+	}
+}
+
+// counted is a connection that counts until it is closed.
+type counted struct {
+	*net.UnixConn
+	gone func()
+}
+
+// Close may be called again.
+func (c *counted) Close() error {
+	err := c.UnixConn.Close()
+	c.gone()
+	return err
 }
 
 // Close stops listening, removes the socket and lets the next daemon have it.
@@ -56,7 +108,7 @@ func listen(path string, o Options) (net.Listener, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &listener{UnixListener: l, lock: lock}, nil
+	return &listener{UnixListener: l, lock: lock, perUser: o.PerUser, held: map[int]int{}}, nil
 }
 
 // checkLength gives the kernel's bare "invalid argument" a cause.
@@ -84,6 +136,9 @@ func makeDir(dir string, mode fs.FileMode) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("directory %s belongs to another user", dir)
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("directory %s is writable by other users (mode %04o)", dir, info.Mode().Perm())
@@ -156,6 +211,9 @@ func peer(c net.Conn) (Identity, error) {
 	uid, pid, err := credentials(c)
 	if err != nil {
 		return Identity{}, err
+	}
+	if unknown(uid) {
+		return Identity{}, errors.New("its user is of another namespace")
 	}
 	id := Identity{UID: strconv.Itoa(uid), Name: strconv.Itoa(uid), Root: uid == 0, PID: pid}
 	account, err := user.LookupId(id.UID)

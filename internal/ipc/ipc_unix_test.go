@@ -133,6 +133,20 @@ func TestListenReplacesOnlyDeadSockets(t *testing.T) {
 			t.Fatal("a directory that anybody may write to was accepted")
 		}
 	})
+	t.Run("another user's directory", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 {
+			t.Skip("needs root")
+		}
+		dir := filepath.Join(socketDir(t), "theirs")
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, nobody, -1)); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := Listen(filepath.Join(dir, "d.sock"), Options{Machine: true}); err == nil {
+			l.Close()
+			t.Fatal("a directory whose owner can replace the socket was accepted")
+		}
+	})
 	t.Run("long path", func(t *testing.T) {
 		t.Parallel()
 		_, err := Listen(filepath.Join(socketDir(t), strings.Repeat("x", 120)), Options{})
@@ -169,6 +183,60 @@ func TestPeerIsThisProcess(t *testing.T) {
 	}
 	if err := CheckServer(c); err != nil {
 		t.Errorf("own server: %v", err)
+	}
+}
+
+// One user cannot take all connections, and gets others for those given back.
+func TestConnectionsPerUser(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(socketDir(t), "d.sock")
+	const most = 3
+	l, err := Listen(path, Options{PerUser: most})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn, 2*most)
+	go func() {
+		defer close(accepted)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "in\n")
+			accepted <- c
+		}
+	}()
+	// try says whether a connection was let in; it is kept open.
+	try := func() bool {
+		c, err := Dial(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		return line == "in\n"
+	}
+	for i := range 2 * most {
+		if got := try(); got != (i < most) {
+			t.Fatalf("connection %d let in: %t", i+1, got)
+		}
+	}
+	c := <-accepted
+	if _, err := Peer(c); err != nil {
+		t.Errorf("who it is, is not known: %v", err)
+	}
+	if _, ok := c.(interface{ CloseWrite() error }); !ok {
+		t.Error("its direction cannot be ended")
+	}
+	c.Close()
+	c.Close() // counts once
+	if !try() || try() {
+		t.Error("after one was closed there is not room for exactly one")
+	}
+	for range most {
+		(<-accepted).Close()
 	}
 }
 

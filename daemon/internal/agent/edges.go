@@ -33,6 +33,10 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 		return api.Edge{}, p
 	}
 	a.writing.Lock()
+	if err := a.roomForEdge(scope, name); err != nil {
+		a.writing.Unlock()
+		return api.Edge{}, err
+	}
 	row, err := a.store.Edges.Update(store.Key(scope, name), func(row *store.Edge) error {
 		if row.ID == "" {
 			row.ID = newID("edg")
@@ -48,6 +52,27 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 	a.log.Info("edge chosen", slog.String(logging.KeyEdge, name), slog.String(logging.KeyOwner, who.Name), slog.Bool("machine", in.Machine))
 	a.settle(ctx)
 	return a.look().Edge(row, who), nil
+}
+
+// maxEdges bounds what one OS user may have: each has a link, and certificates.
+const maxEdges = 32
+
+// roomForEdge says whether a scope may have one more. The caller holds writing.
+func (a *Agent) roomForEdge(scope, name string) error {
+	rows, err := a.store.Edges.List()
+	if err != nil {
+		return a.stored(err)
+	}
+	n := 0
+	for _, row := range rows {
+		if row.Scope == scope && row.Name != name {
+			n++
+		}
+	}
+	if n >= maxEdges {
+		return &api.Problem{Code: api.CodeLimit, Title: "Too many edges", Detail: "a user may have 32", Hint: "Remove one: sallyport edge rm NAME"}
+	}
+	return nil
 }
 
 // RemoveEdge forgets an edge. Forwards and tunnels that lead there stay, and

@@ -117,6 +117,23 @@ func TestEdges(t *testing.T) {
 }
 
 // TestBrokenHops wants each way in which an edge cannot be used told apart.
+func TestEdgesAreBounded(t *testing.T) {
+	t.Parallel()
+	r := start(t, t.TempDir())
+	use := func(who ipc.Identity, i int) error {
+		_, err := r.UseEdge(t.Context(), who, api.EdgeInput{Name: fmt.Sprintf("edge-%d.site.com", i)})
+		return err
+	}
+	for i := range maxEdges {
+		must(t, use(bob, i))
+	}
+	if err := use(bob, maxEdges); codeOf(err) != api.CodeLimit {
+		t.Errorf("one more: %v", err)
+	}
+	must(t, use(bob, 3))       // one that is there
+	must(t, use(me, maxEdges)) // another user
+}
+
 func TestBrokenHops(t *testing.T) {
 	t.Parallel()
 	edge := linktest.New(t)

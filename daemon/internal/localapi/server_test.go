@@ -169,15 +169,15 @@ func TestSlowReader(t *testing.T) {
 	must(t, dec.Decode(&ev))
 
 	const changes = 400 // some hundred bytes each: more than a socket holds
-	name := ""
+	address := ""
 	for i := range changes {
-		name = fmt.Sprintf("e%d.site.com", i)
-		_, err := r.UseEdge(t.Context(), api.EdgeInput{Name: name, Address: "127.0.0.1:1"})
+		address = fmt.Sprintf("127.0.0.1:%d", i+1)
+		_, err := r.UseEdge(t.Context(), api.EdgeInput{Name: fmt.Sprintf("e%d.site.com", i%16), Address: address})
 		must(t, err)
 	}
 	c.SetReadDeadline(time.Now().Add(patience))
 	events := 0
-	for len(ev.Status.Edges) == 0 || ev.Status.Edges[0].Name != name {
+	for len(ev.Status.Edges) == 0 || ev.Status.Edges[0].Address != address {
 		ev = api.Event{}
 		must(t, dec.Decode(&ev))
 		events++

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/internal/ipc"
 )
 
 // Sizes and offsets of linux/netlink.h, sock_diag.h and inet_diag.h.
@@ -38,7 +40,7 @@ type row struct {
 }
 
 func openDiag() (*diag, error) {
-	overflow, err := overflowUID()
+	overflow, err := ipc.OverflowUID()
 	if err != nil {
 		return nil, err
 	}

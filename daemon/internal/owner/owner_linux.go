@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -106,21 +105,4 @@ func addrPort(a net.Addr) (netip.AddrPort, error) {
 	}
 	ap := tcp.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
-}
-
-// overflowUID is what uids of other user namespaces read as, -1 where every uid
-// of the system has a name here.
-func overflowUID() (int64, error) {
-	b, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return 0, err
-	}
-	if f := strings.Fields(string(b)); len(f) == 3 && f[0] == "0" && f[1] == "0" && f[2] == "4294967295" {
-		return -1, nil
-	}
-	b, err = os.ReadFile("/proc/sys/kernel/overflowuid")
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
 }
