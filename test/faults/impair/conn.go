@@ -22,11 +22,11 @@ type Conn struct {
 	proxy    *Proxy
 	down, up *net.TCPConn
 	second   *net.TCPConn
-	traps    []Trap
 	over     chan struct{}
 	once     sync.Once
 
 	mu     sync.Mutex
+	traps  []Trap
 	src    source
 	head   []byte
 	passed [2]uint64
@@ -193,13 +193,21 @@ func (c *Conn) pass(d Direction, to *net.TCPConn, b []byte) (done bool, err erro
 	return false, nil
 }
 
+// Spring sets a trap for the next byte of its direction.
+func (c *Conn) Spring(t Trap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.At = c.passed[t.Direction]
+	c.traps = append(c.traps[:len(c.traps):len(c.traps)], t)
+}
+
 // trap looks for one that springs within b: how many bytes pass before, and
 // what then.
 func (c *Conn) trap(d Direction, b []byte) (int, Action) {
 	c.mu.Lock()
-	at := c.passed[d]
+	at, traps := c.passed[d], c.traps
 	c.mu.Unlock()
-	for _, t := range c.traps {
+	for _, t := range traps {
 		if t.Direction != d || t.At < at || t.At >= at+uint64(len(b)) {
 			continue
 		}

@@ -73,22 +73,14 @@ func (p *player) client() error {
 		}
 		return err
 	}
-	sent := make(chan error, 1)
-	go func() { // ends with the connection
-		err := p.up()
-		sent <- err
-	}()
+	p.sent = make(chan error, 1)
+	go func() { p.sent <- p.up() }() // ends with the connection
 	err := p.receive(Down, p.plan.Down)
-	return errors.Join(err, <-sent)
+	return errors.Join(err, <-p.sent)
 }
 
 func (p *player) up() error {
-	plan := p.plan
-	if plan.Kind == HalfClosed {
-		p.plan.Lasts = 0
-	}
-	err := p.send(Up, plan.Up, plan.header())
-	if err != nil {
+	if err := p.send(Up, p.plan.Up, p.plan.header()); err != nil {
 		return err
 	}
 	return p.conn.CloseWrite()
@@ -162,10 +154,10 @@ func (p *player) server() error {
 		}
 		return p.down()
 	}
-	sent := make(chan error, 1)
-	go func() { sent <- p.down() }() // ends with the connection
+	p.sent = make(chan error, 1)
+	go func() { p.sent <- p.down() }() // ends with the connection
 	err := p.receive(Up, p.plan.Up)
-	return errors.Join(err, <-sent)
+	return errors.Join(err, <-p.sent)
 }
 
 func (p *player) down() error {

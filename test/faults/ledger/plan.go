@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -105,6 +106,8 @@ type player struct {
 	book *book
 	src  source
 	ctx  context.Context
+	// sent gives what became of the sending beside a receive; nil without one.
+	sent chan error
 }
 
 // send writes what its direction carries, spread over the plan's time, in
@@ -119,7 +122,7 @@ func (p *player) send(d Direction, total uint64, out []byte) error {
 	start := time.Now()
 	buf := make([]byte, 32<<10)
 	for at := uint64(0); at < total; {
-		if err := p.pace(start, at, total); err != nil {
+		if err := p.pace(d, start, at, total); err != nil {
 			return err
 		}
 		n := min(uint64(p.piece(total)), total-at)
@@ -129,7 +132,7 @@ func (p *player) send(d Direction, total uint64, out []byte) error {
 		}
 		at += n
 	}
-	return p.wait(time.Until(start.Add(p.plan.Lasts)))
+	return p.wait(time.Until(start.Add(p.lasts(d))))
 }
 
 // piece is the size of the next write: often large, sometimes one byte; of a
@@ -148,9 +151,17 @@ func (p *player) piece(total uint64) int {
 	return 1 + p.src.below(largest)
 }
 
+// lasts is how long a direction takes: the request of a half-closed stream none.
+func (p *player) lasts(d Direction) time.Duration {
+	if p.plan.Kind == HalfClosed && d == Up {
+		return 0
+	}
+	return p.plan.Lasts
+}
+
 // pace waits until byte at is due.
-func (p *player) pace(start time.Time, at, total uint64) error {
-	if p.plan.Lasts == 0 {
+func (p *player) pace(d Direction, start time.Time, at, total uint64) error {
+	if p.lasts(d) == 0 {
 		return p.ctx.Err()
 	}
 	due := time.Duration(float64(p.plan.Lasts) * float64(at) / float64(total))
@@ -190,6 +201,9 @@ func (p *player) receive(d Direction, total uint64) error {
 		}
 		if err != nil {
 			received, faults := c.end()
+			if errors.Is(err, io.EOF) && received < total {
+				err = p.told(err)
+			}
 			p.book.close(e, received, faults, err)
 			if errors.Is(err, io.EOF) {
 				return nil
@@ -197,6 +211,26 @@ func (p *player) receive(d Direction, total uint64) error {
 			return err
 		}
 	}
+}
+
+// told is the error of a connection that ended too early with an EOF. A kernel
+// tells of a reset once: where a write was told, the read sees an EOF. Whoever
+// writes has then been told; only without that is the EOF a lie.
+func (p *player) told(eof error) error {
+	if p.sent == nil {
+		return eof
+	}
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case err := <-p.sent:
+		p.sent <- err
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+			return err
+		}
+	case <-t.C:
+	}
+	return eof
 }
 
 // volley plays ping-pong: one side sends a ping when the pong before it is
@@ -219,7 +253,7 @@ func (p *player) volley(first bool) error {
 	var err error
 	for at := uint64(0); at < total && err == nil; at += pingSize {
 		if first {
-			if err = p.pace(start, at, total); err == nil {
+			if err = p.pace(mine, start, at, total); err == nil {
 				err = ping(at)
 			}
 		}

@@ -1,0 +1,144 @@
+//go:build linux
+
+// Program faults plays faults on the real programs and prints a table: what was
+// done, how many streams there were and survived, bytes lost, seconds until it
+// was over, memory. It exits with 1 where one is not as it should be.
+//
+//	faults [-causes] [-hostile] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/hostilepeer"
+	"github.com/sallyport/sallyport/test/faults/suite"
+	"github.com/sallyport/sallyport/test/harness"
+)
+
+type options struct {
+	causes, hostile, short, verbose bool
+	streams                         int
+	seed                            uint64
+	run                             *regexp.Regexp
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.causes, "causes", false, "only faults of what lies between")
+	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
+	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
+	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")
+	flag.IntVar(&o.streams, "streams", 100, "streams at a fault")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "decides what chance does")
+	run := flag.String("run", "", "only faults whose name matches")
+	flag.Parse()
+	var err error
+	if o.run, err = regexp.Compile(*run); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	failed, err := o.play(ctx)
+	stop()
+	if rerr := harness.RemovePrograms(); rerr != nil {
+		err = errors.Join(err, rerr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+	}
+	if err != nil || failed > 0 {
+		fmt.Printf("\n%d faults are not borne as they should be\n", failed)
+		os.Exit(1)
+	}
+	fmt.Println("\nall as it should be")
+}
+
+func (o options) play(ctx context.Context) (failed int, err error) {
+	dir, err := os.MkdirTemp("", "sp-faults-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	w, err := suite.Open(ctx, dir, o.seed)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	fmt.Printf("seed %d\n", o.seed)
+	if !o.hostile {
+		failed += o.playCauses(ctx, w)
+	}
+	if !o.causes {
+		n, herr := o.playHostile(ctx, w)
+		failed, err = failed+n, errors.Join(err, herr)
+	}
+	if failed > 0 && o.verbose {
+		fmt.Fprintln(os.Stderr, w.Logs())
+	}
+	return failed, err
+}
+
+func (o options) playCauses(ctx context.Context, w *suite.World) (failed int) {
+	fmt.Printf("\n%-46s %7s %8s %6s %6s %6s %8s %7s %7s %8s\n", "fault", "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "new s", "grown MiB")
+	for _, c := range suite.Causes() {
+		if ctx.Err() != nil {
+			return failed + 1
+		}
+		if c.Slow && o.short || !o.run.MatchString(c.Name) {
+			continue
+		}
+		r := w.Play(ctx, c, o.streams)
+		ended := fmt.Sprintf("%7.2f", r.Ended.Seconds())
+		if c.Want == suite.Survive {
+			ended = fmt.Sprintf("%7s", "-")
+		}
+		fmt.Printf("%-46s %7d %8d %6d %6d %6d %8.1f %s %7.2f %8.1f %s\n", c.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
+			float64(r.Bytes)/(1<<20), ended, r.New.Seconds(), float64(r.Memory)/(1<<20), mark(r.Faults))
+		if r.Faults != nil {
+			failed++
+		}
+	}
+	return failed
+}
+
+func (o options) playHostile(ctx context.Context, w *suite.World) (failed int, err error) {
+	var some []hostilepeer.Behaviour
+	for _, b := range hostilepeer.Behaviours() {
+		if !(b.Slow() && o.short) && o.run.MatchString(b.Name) {
+			some = append(some, b)
+		}
+	}
+	if len(some) == 0 {
+		return 0, nil
+	}
+	fmt.Printf("\n%-54s %-9s %-7s %-8s %7s %9s %8s %9s\n", "hostile peer", "who", "against", "outcome", "after s", "grown MiB", "log KiB", "others s")
+	err = w.Hostile(ctx, some, func(r suite.HostileRow) {
+		fmt.Printf("%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
+			r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults)+known(r))
+		if r.Faults != nil {
+			failed++
+		}
+	})
+	return failed, err
+}
+
+func known(r suite.HostileRow) string {
+	if !r.Known {
+		return ""
+	}
+	return fmt.Sprintf("(known: %s; wanted %s)", r.Behaviour.Known, r.Behaviour.Want)
+}
+
+func mark(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "<-- " + err.Error()
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/hostilepeer"
+	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
+	"github.com/sallyport/sallyport/test/faults/ledger"
+)
+
+// Limits of what a hostile peer may cost (H1 of the goals).
+const (
+	maxMemory = 64 << 20
+	maxLog    = 256 << 10
+	// honestWait is how long a new honest connection may take meanwhile.
+	honestWait = 2 * time.Second
+)
+
+// HostileRow is what came of one behaviour.
+type HostileRow struct {
+	hostilepeer.Result
+	// Memory and Log are what the victim grew by.
+	Memory, Log int64
+	// Honest is how long a new connection of an honest client took after it.
+	Honest time.Duration
+	// Faults are what is wrong; empty is as it should be.
+	Faults error
+}
+
+// Hostile plays behaviours one after another, beside an honest stream that must
+// notice nothing, and gives a row for each.
+func (w *World) Hostile(ctx context.Context, all []hostilepeer.Behaviour, each func(HostileRow)) error {
+	stage, err := w.stage()
+	if err != nil {
+		return err
+	}
+	if err := stage.Prepare(ctx); err != nil {
+		return fmt.Errorf("prepare the hostile peers: %w", err)
+	}
+	quiet, quit := context.WithCancel(ctx)
+	defer quit()
+	var honest ledger.Client
+	plan := w.plan(ledger.PingPong, 1<<40, 1<<40, 10*1000*time.Hour)
+	plan.Lasts = time.Duration(float64(plan.Up) / 64 * float64(50*time.Millisecond)) // one each 50 ms
+	var wg sync.WaitGroup
+	wg.Go(func() { honest.Run(quiet, w.dial, plan, time.Hour) })
+	defer wg.Wait()
+	defer quit()
+	if err := w.settled(ctx, &honest, 0); err != nil {
+		return err
+	}
+	for _, b := range all {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		each(w.play(ctx, stage, b, &honest))
+	}
+	return nil
+}
+
+func (w *World) play(ctx context.Context, stage *hostilepeer.Stage, b hostilepeer.Behaviour, honest *ledger.Client) HostileRow {
+	victim := map[hostilepeer.Program]watched{
+		hostilepeer.TheEdge:   w.watch("edge", w.edge.Process().PID()),
+		hostilepeer.TheHost:   w.watch("host", w.host.Process().PID()),
+		hostilepeer.TheClient: w.watch("client", w.client.Process().PID()),
+	}[b.Victim]
+	before := progress(honest)
+	row := HostileRow{Result: stage.Play(ctx, b)}
+	row.Memory, row.Log = victim.grown()
+	start := time.Now()
+	err := w.works(ctx, 20*time.Second)
+	row.Honest = time.Since(start)
+	faults := []error{row.Err}
+	if err != nil {
+		faults = append(faults, fmt.Errorf("an honest client is served no more: %w", err))
+	} else if row.Honest > honestWait {
+		faults = append(faults, fmt.Errorf("an honest connection took %s", row.Honest.Round(time.Millisecond)))
+	}
+	if err := w.settled(ctx, honest, before); err != nil {
+		faults = append(faults, err)
+	}
+	var costs []error
+	if row.Memory > maxMemory {
+		costs = append(costs, fmt.Errorf("memory of the %s grew by %d MiB", b.Victim, row.Memory>>20))
+	}
+	if row.Log > maxLog {
+		costs = append(costs, fmt.Errorf("log of the %s grew by %d KiB", b.Victim, row.Log>>10))
+	}
+	if b.Known != "" && len(costs) > 0 {
+		row.Known, costs = true, nil
+	}
+	row.Faults = errors.Join(append(faults, costs...)...)
+	return row
+}
+
+func progress(c *ledger.Client) uint64 {
+	var n uint64
+	for _, e := range c.Entries() {
+		n += e.Received
+	}
+	return n
+}
+
+// settled waits until the honest stream has gone on beyond a position.
+func (w *World) settled(ctx context.Context, c *ledger.Client, beyond uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		if t := ledger.Sum(c.Entries()); t.Reset > 0 || t.Lied > 0 || t.Faults.Total() > 0 {
+			return fmt.Errorf("the honest stream ended: %v", t.Examples)
+		}
+		if progress(c) > beyond {
+			return nil
+		}
+		pause(ctx, 10*time.Millisecond)
+		if ctx.Err() != nil {
+			return errors.New("the honest stream stands still")
+		}
+	}
+}
+
+func (w *World) stage() (*hostilepeer.Stage, error) {
+	roots, err := w.roots()
+	if err != nil {
+		return nil, err
+	}
+	return &hostilepeer.Stage{
+		Edge:    speak.Edge{Addr: fmt.Sprintf("127.0.0.1:%d", w.edge.Port), Name: "localhost", Roots: roots},
+		Browser: w.edge.Approve(w.mallory),
+		Token:   func(ctx context.Context) (string, error) { return w.edge.JoinToken(ctx, "*."+w.edge.Site) },
+		App:     echoApp, Evil: evilApp, Forward: w.evilForward,
+		OriginConns: w.echoConns.Load, OriginBytes: w.echoBytes.Load,
+		CutStream: func(ctx context.Context, id string) error { return w.edge.Run(ctx, "stream", "cut", id).Err() },
+		Honest:    w.honest,
+	}, nil
+}
+
+// honest names the oldest stream of the ledger.
+func (w *World) honest(ctx context.Context) (trunk, stream string, err error) {
+	var list []struct{ ID, Trunk, Hostname string }
+	if err := w.edge.JSON(ctx, &list, "stream", "list"); err != nil {
+		return "", "", err
+	}
+	for _, s := range list {
+		if s.Hostname == ledgerApp {
+			return s.Trunk, s.ID, nil
+		}
+	}
+	return "", "", errors.New("no honest stream lives")
+}

@@ -1,0 +1,117 @@
+//go:build linux
+
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/ledger"
+)
+
+// begun is how long streams run before a fault comes.
+const begun = 500 * time.Millisecond
+
+// Play opens n streams, does the fault to them, and says what came of it.
+func (w *World) Play(ctx context.Context, c Cause, n int) Row {
+	row := Row{Cause: c}
+	var faults []error
+	if _, err := w.recovered(ctx, 20*time.Second); err != nil {
+		row.Faults = fmt.Errorf("nothing works before the fault: %w", err)
+		return row
+	}
+	programs := []watched{
+		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
+	}
+	plans := w.plans(n, c.Bulk, c.Lasts)
+	var client ledger.Client
+	var wg sync.WaitGroup
+	wg.Go(func() { client.RunAll(ctx, w.dial, plans, 2*time.Minute) }) // what came is in the entries
+	if err := w.allBegun(ctx, &client, plans); err != nil {
+		faults = append(faults, err)
+	}
+	pause(ctx, begun)
+	at := time.Now()
+	if err := c.fault(ctx, w); err != nil {
+		faults = append(faults, fmt.Errorf("the fault was not done: %w", err))
+	}
+	if c.Want == Die {
+		faults = append(faults, w.over(ctx, &client, plans, at.Add(c.Ends)))
+	} else {
+		wg.Wait()
+		faults = append(faults, w.over(ctx, &client, plans, time.Now().Add(5*time.Second)))
+	}
+	for _, p := range programs {
+		grown, _ := p.grown()
+		row.Memory = max(row.Memory, grown)
+	}
+	if c.heal != nil {
+		faults = append(faults, c.heal(ctx, w))
+	}
+	var err error
+	row.New, err = w.recovered(ctx, c.New+10*time.Second)
+	wg.Wait()
+	faults = append(faults, err)
+	mine, theirs := w.entries(&client, plans)
+	row.Tally = ledger.Sum(mine, theirs)
+	row.Ended = max(row.Last.Sub(at), 0)
+	row.Faults = errors.Join(append(faults, row.judge())...)
+	return row
+}
+
+// judge compares what came with what was wanted.
+func (r Row) judge() error {
+	errs := []error{r.Broken()}
+	switch {
+	case r.Cause.Want == Survive && r.Survived != r.Streams:
+		errs = append(errs, fmt.Errorf("%d of %d streams survived: %v", r.Survived, r.Streams, r.Examples))
+	case r.Cause.Want == Die && r.Ended > r.Cause.Ends:
+		errs = append(errs, fmt.Errorf("the last stream ended after %s, at most %s allowed", r.Ended.Round(time.Millisecond), r.Cause.Ends))
+	}
+	if r.New > r.Cause.New {
+		errs = append(errs, fmt.Errorf("a new connection took %s, at most %s allowed", r.New.Round(time.Millisecond), r.Cause.New))
+	}
+	return errors.Join(errs...)
+}
+
+// allBegun waits until every stream is known at both ends.
+func (w *World) allBegun(ctx context.Context, c *ledger.Client, plans []ledger.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		mine, theirs := w.entries(c, plans)
+		if len(mine) >= len(plans) && len(theirs) >= len(plans) {
+			return nil
+		}
+		pause(ctx, 10*time.Millisecond)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d streams begun at the client, %d at the origin", len(mine), len(plans), len(theirs))
+		}
+	}
+}
+
+// over waits until every direction has ended at both ends.
+func (w *World) over(ctx context.Context, c *ledger.Client, plans []ledger.Plan, limit time.Time) error {
+	for {
+		mine, theirs := w.entries(c, plans)
+		open := 0
+		var example ledger.Entry
+		for _, list := range [][]ledger.Entry{mine, theirs} {
+			for _, e := range list {
+				if e.End == ledger.EndOpen {
+					open, example = open+1, e
+				}
+			}
+		}
+		if open == 0 {
+			return nil
+		}
+		if time.Now().After(limit) || ctx.Err() != nil {
+			return fmt.Errorf("%d directions have not ended, such as %s", open, example)
+		}
+		pause(ctx, 10*time.Millisecond)
+	}
+}

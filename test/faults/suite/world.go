@@ -1,0 +1,281 @@
+//go:build linux
+
+// Package suite plays faults on the real programs and says what came of each: an
+// edge, a host and a client daemon, each of which reaches the edge through a
+// proxy that can be impaired, with the ledger's streams through them.
+//
+// Shapes: a World is the programs and the two proxies. Causes are faults of what
+// lies between; Play runs one and gives a Row. Hostile plays the behaviours of
+// package hostilepeer beside honest streams.
+//
+// Concurrency: a World plays one fault at a time. Close ends and joins all.
+package suite
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/test/faults/impair"
+	"github.com/sallyport/sallyport/test/faults/ledger"
+	"github.com/sallyport/sallyport/test/harness"
+)
+
+const (
+	ledgerApp = "ledger.site.com"
+	echoApp   = "echo.site.com"
+	evilApp   = "evil.site.com"
+)
+
+// World is the programs under test, with what stands around them.
+type World struct {
+	*harness.World
+	edge         *harness.Edge
+	host, client *harness.Daemon
+	// toEdge are the proxies of the two daemons.
+	hostProxy, clientProxy *impair.Proxy
+	mallory                harness.Person
+	server                 *ledger.Server
+	forward, evilForward   string
+	echoConns, echoBytes   atomic.Int64
+
+	seed, stream uint64 // of the next streams
+	cancel       context.CancelFunc
+	wg           sync.WaitGroup
+}
+
+// Open starts everything below dir and signs the honest person in. seed decides
+// what chance does.
+func Open(ctx context.Context, dir string, seed uint64) (*World, error) {
+	hw, err := harness.NewWorld(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w := &World{World: hw, server: &ledger.Server{Patience: 5 * time.Minute}, seed: seed, cancel: cancel}
+	if err := w.begin(ctx, life); err != nil {
+		return nil, errors.Join(err, errors.New(w.Logs()), w.Close())
+	}
+	return w, nil
+}
+
+// Close ends the programs and everything else.
+func (w *World) Close() error {
+	err := w.World.Close()
+	w.cancel()
+	w.wg.Wait()
+	return err
+}
+
+func (w *World) begin(ctx, life context.Context) error {
+	var err error
+	if w.edge, err = w.StartEdge(ctx, harness.EdgeOptions{}); err != nil {
+		return err
+	}
+	for _, p := range []**impair.Proxy{&w.hostProxy, &w.clientProxy} {
+		if *p, err = impair.New(impair.Config{Target: fmt.Sprintf("127.0.0.1:%d", w.edge.Port), Seed: w.seed}); err != nil {
+			return err
+		}
+		w.wg.Go(func() { (*p).Run(life) })
+	}
+	for _, app := range []string{ledgerApp, echoApp, evilApp} {
+		if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
+			return err
+		}
+	}
+	if err := w.startHost(ctx, life); err != nil {
+		return err
+	}
+	return w.startClient(ctx)
+}
+
+func (w *World) startHost(ctx, life context.Context) error {
+	origin, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	w.wg.Go(func() { w.server.Serve(life, origin) })
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	w.wg.Go(func() { w.echo(life, echo) })
+	if w.host, err = w.StartDaemon(ctx, "host", harness.DaemonOptions{}); err != nil {
+		return err
+	}
+	if err := w.use(ctx, w.host, w.hostProxy, "--machine"); err != nil {
+		return err
+	}
+	token, err := w.edge.JoinToken(ctx, "*."+w.edge.Site)
+	if err != nil {
+		return err
+	}
+	if err := w.host.CtlInput(ctx, token+"\n", "tunnel", "join").Err(); err != nil {
+		return err
+	}
+	for app, l := range map[string]net.Listener{ledgerApp: origin, echoApp: echo} {
+		if err := w.host.AddTunnel(ctx, app, "tcp://"+l.Addr().String()); err != nil {
+			return err
+		}
+		if err := w.host.AwaitTunnel(ctx, app, api.TunnelPublished); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// use makes a daemon reach the edge through a proxy.
+func (w *World) use(ctx context.Context, d *harness.Daemon, p *impair.Proxy, more ...string) error {
+	args := append([]string{"edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", p.Addr()}, more...)
+	return d.Ctl(ctx, args...).Err()
+}
+
+func (w *World) startClient(ctx context.Context) error {
+	var err error
+	if w.client, err = w.StartDaemon(ctx, "client", harness.DaemonOptions{}); err != nil {
+		return err
+	}
+	// A login page over plain http must be on the port that is dialled, so the
+	// proxy comes after the login.
+	if err := w.client.UseEdge(ctx, w.edge, false); err != nil {
+		return err
+	}
+	alice, err := w.edge.AddPerson(ctx, "alice@site.com")
+	if err != nil {
+		return err
+	}
+	if w.mallory, err = w.edge.AddPerson(ctx, "mallory@site.com"); err != nil {
+		return err
+	}
+	for app, addr := range map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward} {
+		port, err := harness.FreePort(0)
+		if err != nil {
+			return err
+		}
+		*addr = fmt.Sprintf("127.0.0.1:%d", port)
+		if err := w.client.Ctl(ctx, "forward", "add", app, fmt.Sprintf("localhost:%d", port)).Err(); err != nil {
+			return err
+		}
+	}
+	if err := w.client.SignIn(ctx, w.edge, alice, harness.Loopback); err != nil {
+		return err
+	}
+	return w.use(ctx, w.client, w.clientProxy)
+}
+
+// echo sends back what comes, and counts.
+func (w *World) echo(ctx context.Context, l net.Listener) {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		w.echoConns.Add(1)
+		w.wg.Go(func() {
+			defer c.Close()
+			stop := context.AfterFunc(ctx, func() { c.Close() })
+			defer stop()
+			n, err := io.Copy(c, c)
+			w.echoBytes.Add(n)
+			if err != nil {
+				c.(*net.TCPConn).SetLinger(0)
+			}
+		})
+	}
+}
+
+// dial opens a connection to the ledger through everything.
+func (w *World) dial(ctx context.Context) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", w.forward)
+}
+
+// plans gives the next n streams of all kinds.
+func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
+	w.stream += uint64(n)
+	return ledger.Mixed(w.seed, uint32(w.stream)-uint32(n)+1, n, bulk, lasts)
+}
+
+func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
+	w.stream++
+	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream), Kind: kind, Up: up, Down: down, Lasts: lasts}
+}
+
+// entries are those of both ends for some plans.
+func (w *World) entries(c *ledger.Client, plans []ledger.Plan) (client, server []ledger.Entry) {
+	mine := map[uint32]bool{}
+	for _, p := range plans {
+		mine[p.Stream] = true
+	}
+	for _, e := range w.server.Entries() {
+		if mine[e.Stream] {
+			server = append(server, e)
+		}
+	}
+	return c.Entries(), server
+}
+
+// roots are those of the edge's private CA.
+func (w *World) roots() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(w.edge.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool, nil
+}
+
+// works opens a connection, sends and hears a little, and ends it in order.
+func (w *World) works(ctx context.Context, patience time.Duration) error {
+	var c ledger.Client
+	p := w.plan(ledger.PingPong, 128, 128, 0)
+	if err := c.Run(ctx, w.dial, p, patience); err != nil {
+		return err
+	}
+	if t := ledger.Sum(c.Entries()); t.Survived != 1 {
+		return fmt.Errorf("%v", t.Examples)
+	}
+	return nil
+}
+
+// recovered says how long it takes until a new connection works again.
+func (w *World) recovered(ctx context.Context, limit time.Duration) (time.Duration, error) {
+	start := time.Now()
+	for {
+		err := w.works(ctx, limit)
+		d := time.Since(start)
+		if err == nil {
+			return d, nil
+		}
+		if d > limit || ctx.Err() != nil {
+			return d, fmt.Errorf("no new connection after %s: %w", d.Round(time.Millisecond), err)
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// isTrunk and isLink tell the connections of a daemon apart by their ClientHello.
+func isTrunk(c *impair.Conn) bool { return bytes.Contains(c.Head(), []byte("sallyport-trunk/1")) }
+func isLink(c *impair.Conn) bool {
+	return bytes.Contains(c.Head(), []byte("sallyport/1"))
+}
