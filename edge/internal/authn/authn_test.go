@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -170,6 +171,10 @@ func TestHostileAnswersAreRefused(t *testing.T) {
 			claim("email", nil)(f)
 			f.userinfo = func(m map[string]any) { delete(m, "sub") }
 		},
+		"subject that moves a terminal": claim("sub", "a\u009b2J"),
+		"group on two lines":            claim("groups", []string{"staff\nadmins"}),
+		"group that turns around":       claim("groups", []string{"\u202enimda"}),
+		"email that turns around":       claim("email", "\u202ealice@site.com"),
 		"compressed bomb": func(f *fake) {
 			f.handle = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path == "/keys" {
@@ -254,6 +259,22 @@ func TestClaims(t *testing.T) {
 				t.Fatalf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A name is for people to read: what would act on a screen is taken out of it.
+func TestNamesAreShowable(t *testing.T) {
+	t.Parallel()
+	for name, claims := range map[string]map[string]any{
+		"name":     {"name": "Al\x1b[2J\u009b\u202eice\n"},
+		"username": {"name": nil, "preferred_username": "Al\x1b[2J\u009b\u202eice\n"},
+	} {
+		f := newFake(t)
+		f.claims = func(m map[string]any) { maps.Copy(m, claims) }
+		who, err := f.client(t, nil).Exchange(t.Context(), "good", "v1", "n1")
+		if err != nil || who.Name != "Al[2Jice" {
+			t.Errorf("%s: %q, %v", name, who.Name, err)
+		}
 	}
 }
 

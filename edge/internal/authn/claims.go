@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -84,17 +85,21 @@ func texts(raw json.RawMessage) ([]string, error) {
 
 // identity is what the claims say once they are complete.
 func (c *claims) identity() (Identity, error) {
-	for what, s := range map[string]string{"email": c.Email, "name": c.Name, "acr": c.ACR} {
-		if len(s) > maxClaim || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	// What rules compare is taken as it is or not at all.
+	for what, s := range map[string]string{"sub": c.Subject, "email": c.Email, "acr": c.ACR, "group": strings.Join(c.groups, "")} {
+		if len(s) > maxClaim && what != "group" || strings.ContainsFunc(s, acts) {
 			return Identity{}, fmt.Errorf("%w: claim %s cannot be used", ErrProvider, what)
 		}
 	}
+	if len(c.Name) > maxClaim {
+		return Identity{}, fmt.Errorf("%w: claim name cannot be used", ErrProvider)
+	}
 	who := Identity{
 		Issuer: c.Issuer, Subject: c.Subject, Email: c.Email, EmailVerified: bool(c.EmailVerified) && c.Email != "",
-		Name: c.Name, Groups: c.groups, ACR: c.ACR,
+		Name: shown(c.Name), Groups: c.groups, ACR: c.ACR,
 	}
-	if who.Name == "" && len(c.Username) <= maxClaim {
-		who.Name = c.Username
+	if who.Name == "" {
+		who.Name = shown(c.Username)
 	}
 	if amr, err := texts(c.AMR); err == nil && len(amr) <= 16 {
 		who.AMR = amr
@@ -103,6 +108,24 @@ func (c *claims) identity() (Identity, error) {
 		who.AuthTime = time.Unix(int64(c.AuthTime), 0).UTC()
 	}
 	return who, nil
+}
+
+// acts says of a character that it acts on a screen instead of being shown there.
+func acts(r rune) bool {
+	return r == utf8.RuneError || unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+}
+
+// shown is a name without characters that act, "" for one that is too long.
+func shown(s string) string {
+	if len(s) > maxClaim {
+		return ""
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if acts(r) {
+			return -1
+		}
+		return r
+	}, s))
 }
 
 // short makes a foreign text fit for an error: one line, 200 characters.

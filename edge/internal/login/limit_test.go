@@ -54,11 +54,15 @@ func TestLimits(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"laptop-7":                "laptop-7",
-		"a\r\nb\x00\x1b[31m":      "ab[31m",
-		"Zoë's \u202eMac":         "Zoë's Mac",
-		"bad\xff":                 "bad",
-		strings.Repeat("é", 1000): strings.Repeat("é", 64),
+		"laptop-7":                      "laptop-7",
+		"a\r\nb\x00\x1b[31m":            "ab[31m",
+		"Zoë's \u202eMac":               "Zoë's Mac",
+		"bad\xff":                       "bad",
+		"a\u009b2Jb\u0085":              "a2Jb", // controls of eight bits
+		"\u202egro.live\u200f\u061c":    "gro.live",
+		"a\u2028b\u2029c\u200bd\ufeffe": "abcde",
+		"Grüße an 日本":                   "Grüße an 日本",
+		strings.Repeat("é", 1000):       strings.Repeat("é", 64),
 	} {
 		if got := printable(in); got != want {
 			t.Errorf("printable(%q) = %q", in, got)

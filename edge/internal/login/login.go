@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/sallyport/sallyport/edge/internal/config"
 	"github.com/sallyport/sallyport/edge/internal/policy"
@@ -275,8 +276,8 @@ func network(a netip.Addr) netip.Addr {
 func printable(s string) string {
 	const most = 64
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
-			return -1 // controls, and what turns the direction of text around
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return -1 // controls, what is not seen, what turns text around
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
