@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/internal/ipc"
@@ -199,8 +201,8 @@ func Listen(listen string, who ipc.Identity) *api.Problem {
 }
 
 func unixListen(path string, who ipc.Identity) *api.Problem {
-	if !filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsRune(path, 0) {
-		return Invalid("listen", "Not a path for a socket", "it is absolute and without . or ..")
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path || !plainText(path) {
+		return Invalid("listen", "Not a path for a socket", "it is absolute, without . or .., and has no control characters")
 	}
 	if who.Administrator {
 		return nil
@@ -211,12 +213,20 @@ func unixListen(path string, who ipc.Identity) *api.Problem {
 	return nil
 }
 
+// plainText says whether a text can be shown to others, root among them, on one
+// line.
+func plainText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+	})
+}
+
 // Origin checks where a tunnel leads, and returns it in its one form.
 func Origin(s string) (string, *api.Problem) {
 	invalid := Invalid("origin", "Not an origin", "an origin is tcp://HOST:PORT or unix:/PATH")
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
-		if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		if !filepath.IsAbs(path) || !plainText(path) {
 			return "", invalid
 		}
 		return "unix:" + path, nil

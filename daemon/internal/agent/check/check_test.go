@@ -143,6 +143,10 @@ func TestListen(t *testing.T) {
 		{"localhost:0", api.CodeInvalid, api.CodeInvalid},
 		{"localhost:70000", api.CodeInvalid, api.CodeInvalid},
 		{"localhost", api.CodeInvalid, api.CodeInvalid},
+		{"unix:/tmp/a\nb", api.CodeInvalid, api.CodeInvalid},
+		{"unix:/tmp/\x1b[2J", api.CodeInvalid, api.CodeInvalid},
+		{"unix:/tmp/\u202egnp", api.CodeInvalid, api.CodeInvalid},
+		{"unix:/tmp/\xff", api.CodeInvalid, api.CodeInvalid},
 		{"unix:relative", api.CodeInvalid, api.CodeInvalid},
 		{"unix:/tmp/../etc/x", api.CodeInvalid, api.CodeInvalid},
 		{"unix:/etc/x", api.CodePermission, ""},
@@ -197,7 +201,7 @@ func TestOrigin(t *testing.T) {
 		"tcp://localhost:7870": "tcp://localhost:7870", "tcp://[::1]:5432": "tcp://[::1]:5432", "tcp://10.0.0.1:22/": "tcp://10.0.0.1:22",
 		"unix:/run/x.sock": "unix:/run/x.sock", "unix:///run/x.sock": "unix:/run/x.sock",
 		"localhost:7870": "", "tcp://localhost": "", "tcp://localhost:0": "", "http://localhost:80": "", "tcp://a@b:1": "", "tcp://a:1/x": "", "tcp://a:1?x": "",
-		"unix:x": "", "": "", "tcp://:80": "",
+		"unix:/a\nb": "", "unix:/\u009b": "", "unix:x": "", "": "", "tcp://:80": "",
 	} {
 		got, p := Origin(in)
 		if got != want || (want == "") != (codeOf(p) == api.CodeInvalid) {
