@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/policy"
+	"github.com/sallyport/sallyport/edge/internal/registry"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -352,6 +353,20 @@ func TestNoGrantWithoutAudit(t *testing.T) {
 		if g, ok := (<-host.msgs).(*wire.Grant); ok {
 			t.Errorf("granted all the same: %+v", g)
 		}
+	}
+}
+
+// A host whose link has ended a moment ago is still in the table: the offer goes
+// to another one.
+func TestHostThatIsJustLostIsPassedOver(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t) // its host has a stream, so that the other one is picked
+	lost := &registry.Host{Connector: j.connector.ID, Key: j.client.d.key, Send: func(wire.Message) error { return net.ErrClosed }}
+	j.relay.cfg.Registry.Set(lost, []wire.TunnelInfo{{Hostname: app}})
+	bob, s := j.world.client("bob@site.com")
+	j.world.trunk(bob, s, j.host)
+	if lost.Streams() != 0 || !j.relay.cfg.Registry.Online(app) {
+		t.Error("the host that is there was taken off the table")
 	}
 }
 

@@ -31,22 +31,33 @@ func (t *Table) Request(l Link, m *wire.TicketRequest) (*wire.Ticket, *wire.Reas
 	if !t.refused.Has(s.ID, time.Now()) {
 		return nil, tooMany("too many refused requests of this session")
 	}
-	tk, offer, host, why := t.issue(l, s, m)
-	if why != nil {
-		t.refused.Take(s.ID, time.Now())
-		if why.Code == wire.CodeDenied {
-			rec := PersonRecord(s)
-			rec.Event, rec.Outcome, rec.Reason = audit.EventDecision, audit.Refused, string(wire.CodeDenied)
-			rec.DaemonAddress, rec.Hostname = l.Address(), Clip(m.Hostname)
-			t.cfg.Audit.Note(rec)
+	for {
+		tk, offer, host, why := t.issue(l, s, m)
+		if why != nil {
+			t.refused.Take(s.ID, time.Now())
+			t.auditRefused(l, s, m.Hostname, why)
+			return nil, why
 		}
-		return nil, why
-	}
-	if err := host.Send(offer); err != nil {
+		if host.Send(offer) == nil {
+			return tk, nil
+		}
 		t.drop(tk.Trunk)
-		return nil, noConnector(m.Hostname)
+		if now := t.cfg.Link(host.Key); now != nil && now.Host() == host && now.Err() == nil {
+			return nil, noConnector(m.Hostname)
+		}
+		t.cfg.Registry.Remove(host) // its link has just ended; there may be another host
 	}
-	return tk, nil
+}
+
+// auditRefused writes that a ticket was denied.
+func (t *Table) auditRefused(l Link, s sessions.Session, hostname string, why *wire.Reason) {
+	if why.Code != wire.CodeDenied {
+		return
+	}
+	rec := PersonRecord(s)
+	rec.Event, rec.Outcome, rec.Reason = audit.EventDecision, audit.Refused, string(wire.CodeDenied)
+	rec.DaemonAddress, rec.Hostname = l.Address(), Clip(hostname)
+	t.cfg.Audit.Note(rec)
 }
 
 // issue decides a ticket and makes its row.
