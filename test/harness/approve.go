@@ -2,9 +2,13 @@ package harness
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
 	"time"
 
 	"github.com/sallyport/sallyport/test/walker"
@@ -14,9 +18,10 @@ import (
 // with an HTTP client.
 func (e *Edge) Approve(p Person) Browser {
 	return func(ctx context.Context, url string) (string, error) {
-		transport := &http.Transport{DisableKeepAlives: true}
-		client := walker.NewClient(transport)
-		client.Timeout = 30 * time.Second
+		client, err := e.person()
+		if err != nil {
+			return "", err
+		}
 		r, err := walker.Login(ctx, client, url, p.Email, p.Password)
 		if err != nil {
 			return "", err
@@ -27,6 +32,38 @@ func (e *Edge) Approve(p Person) Browser {
 		return "", visit(ctx, client, r.Redirect)
 	}
 }
+
+// person is a browser of somebody's, with cookies of its own.
+func (e *Edge) person() (*http.Client, error) {
+	transport, err := e.transport()
+	if err != nil {
+		return nil, err
+	}
+	client := walker.NewClient(transport)
+	client.Timeout = 30 * time.Second
+	return client, nil
+}
+
+// SetUp opens the set-up link that serve printed and makes the first
+// administrator.
+func (e *Edge) SetUp(ctx context.Context, email string) (Person, error) {
+	p := Person{Email: email, Password: rand.Text()}
+	log, err := os.ReadFile(e.process.log.Name())
+	if err != nil {
+		return p, err
+	}
+	link := setupLink.FindString(string(log))
+	if link == "" {
+		return p, errors.New("serve printed no set-up link")
+	}
+	client, err := e.person()
+	if err != nil {
+		return p, err
+	}
+	return p, walker.Setup(ctx, client, link, email, "The First", p.Password)
+}
+
+var setupLink = regexp.MustCompile(`https?://\S+/setup\S*`)
 
 // visit goes where the browser was sent: to the program that asked.
 func visit(ctx context.Context, client *http.Client, url string) error {
@@ -49,8 +86,10 @@ func visit(ctx context.Context, client *http.Client, url string) error {
 // Refuse is a Browser that signs in as p and says no.
 func (e *Edge) Refuse(p Person) Browser {
 	return func(ctx context.Context, url string) (string, error) {
-		client := walker.NewClient(&http.Transport{DisableKeepAlives: true})
-		client.Timeout = 30 * time.Second
+		client, err := e.person()
+		if err != nil {
+			return "", err
+		}
 		return "", walker.Refuse(ctx, client, url, p.Email, p.Password)
 	}
 }

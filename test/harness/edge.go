@@ -1,11 +1,14 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +20,12 @@ import (
 // with the embedded provider.
 type EdgeOptions struct {
 	Site string // default site.com
+	// Host is the edge's name; default localhost. Any other has https pages, as
+	// a public edge does; it listens on loopback all the same.
+	Host string
+	// Cert and Key are certificate files, CA what they are checked against; ""
+	// means the private CA that init makes.
+	Cert, Key, CA string
 	// WantPort is taken if it is free.
 	WantPort int
 	// Change edits the edge.yaml that init wrote.
@@ -24,12 +33,13 @@ type EdgeOptions struct {
 	Env    []string
 }
 
-// Edge is a running sallyport-edge named localhost.
+// Edge is a running sallyport-edge.
 type Edge struct {
 	Dir  string
+	Host string
 	Port int
 	Site string
-	// CA is the file of its private CA.
+	// CA is the file that its certificate is checked against.
 	CA string
 
 	world   *World
@@ -43,23 +53,26 @@ func (w *World) StartEdge(ctx context.Context, o EdgeOptions) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{Dir: filepath.Join(w.Dir, "edge"), Port: port, Site: o.Site, world: w, env: o.Env}
-	if e.Site == "" {
-		e.Site = "site.com"
-	}
+	e := &Edge{Dir: filepath.Join(w.Dir, "edge"), Port: port, CA: o.CA, world: w, env: o.Env,
+		Site: cmp.Or(o.Site, "site.com"), Host: cmp.Or(o.Host, "localhost")}
 	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	init := w.run(ctx, command{path: w.Programs.Edge, dir: e.Dir, args: []string{
-		"init", "--name", "localhost", "--site", e.Site, "--listen", fmt.Sprintf("127.0.0.1:%d", port)}})
+	args := []string{"init", "--name", e.Host, "--site", e.Site, "--listen", e.Address()}
+	if o.Cert != "" {
+		args = append(args, "--cert", o.Cert, "--key", o.Key)
+	}
+	init := w.run(ctx, command{path: w.Programs.Edge, dir: e.Dir, args: args})
 	if err := init.Err(); err != nil {
 		return nil, err
 	}
 	if err := e.configure(o.Change); err != nil {
 		return nil, err
 	}
-	if err := e.findCA(); err != nil {
-		return nil, err
+	if e.CA == "" {
+		if err := e.findCA(); err != nil {
+			return nil, err
+		}
 	}
 	return e, e.Start(ctx)
 }
@@ -120,8 +133,11 @@ func (e *Edge) Start(ctx context.Context) error {
 		return err
 	}
 	e.process = p
-	c := &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	transport, err := e.transport()
+	if err != nil {
+		return err
+	}
+	c := &http.Client{Timeout: time.Second, Transport: transport}
 	return Poll(ctx, "the edge to answer", func() (bool, error) {
 		select {
 		case <-p.Done():
@@ -138,10 +154,38 @@ func (e *Edge) Start(ctx context.Context) error {
 }
 
 // WebURL is where its pages are.
-func (e *Edge) WebURL() string { return fmt.Sprintf("http://localhost:%d", e.Port) }
+func (e *Edge) WebURL() string {
+	if e.Host == "localhost" {
+		return "http://" + e.Name()
+	}
+	return "https://" + e.Name()
+}
+
+// Address is where it listens.
+func (e *Edge) Address() string { return fmt.Sprintf("127.0.0.1:%d", e.Port) }
+
+// transport reaches its pages as a browser does whose DNS knows the name.
+func (e *Edge) transport() (*http.Transport, error) {
+	pem, err := os.ReadFile(e.CA)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == e.Name() {
+				addr = e.Address()
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}, nil
+}
 
 // Name is the edge as `sallyport edge use` takes it.
-func (e *Edge) Name() string { return fmt.Sprintf("localhost:%d", e.Port) }
+func (e *Edge) Name() string { return fmt.Sprintf("%s:%d", e.Host, e.Port) }
 
 // Process is the running program.
 func (e *Edge) Process() *Process { return e.process }
