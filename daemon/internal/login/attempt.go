@@ -70,14 +70,14 @@ func (a *Attempts) take(in api.LoginInput) (t *attempt, first bool) {
 			return t, false
 		}
 		a.endLocked(t, eventReplace, &api.Problem{
-			Code: api.CodeLoginAbandoned, Title: "Another login took the place of this one", Hint: "Sign in: sallyport login",
+			Code: api.CodeLoginAbandoned, Title: "Another login took the place of this one", Hint: again(t.Purpose),
 		})
 		t = nil
 	}
 	if t == nil {
 		t = a.newLocked(api.LoginWanted)
 	}
-	t.Mode, t.Purpose = in.Mode, in.Purpose
+	t.Mode, t.Purpose, t.LoopbackPort = in.Mode, in.Purpose, in.LoopbackPort
 	a.pausedUntil = time.Time{}
 	a.stepLocked(t, eventTake)
 	return t, true
@@ -94,7 +94,7 @@ func (a *Attempts) hold(t *attempt, taker context.Context, first bool) {
 		t.takers--
 		gone := t.takers == 0 || (first && t.Mode == api.ModeLoopback)
 		if gone && !t.State.Final() && t.State != api.LoginRedeeming {
-			a.endLocked(t, eventReplace, abandoned())
+			a.endLocked(t, eventReplace, abandoned(t.Purpose))
 			if len(a.waiters) > 0 && a.live == nil && !a.closed {
 				a.wantLocked() // connections still wait: somebody else may take it
 			}
@@ -216,7 +216,7 @@ func (a *Attempts) notRedeemedLocked(t *attempt, p *api.Problem) {
 	case p.Code == api.CodeLoginRefused, p.Code == api.CodeDenied, p.Code == api.CodePermission:
 		a.overLocked(t, eventRefuse, p, a.cfg.Pause)
 	case p.Code == api.CodeLoginExpired, p.Code == api.CodeSessionEnded:
-		a.overLocked(t, eventExpire, expired(), a.cfg.Pause)
+		a.overLocked(t, eventExpire, expired(t.Purpose), a.cfg.Pause)
 	case t.Mode == api.ModeCode && p.Code != api.CodeNotFound && p.Code != api.CodeLimit:
 		t.Problem = p
 		a.stepLocked(t, eventWrong)
@@ -255,7 +255,7 @@ func (a *Attempts) Cancel(id string) (api.Login, error) {
 		return api.Login{}, &api.Problem{Code: api.CodeNotFound, Title: "No such login"}
 	}
 	if !t.State.Final() {
-		p := abandoned()
+		p := abandoned(t.Purpose)
 		p.Detail = "it was cancelled on this machine"
 		a.overLocked(t, eventCancel, p, a.cfg.Pause)
 	}
@@ -273,9 +273,9 @@ func (a *Attempts) Ended(attempt string, r wire.Reason) {
 	}
 	switch r.Code {
 	case wire.CodeExpired, wire.CodeAbandoned:
-		a.overLocked(t, eventExpire, expired(), a.cfg.Pause)
+		a.overLocked(t, eventExpire, expired(t.Purpose), a.cfg.Pause)
 	default:
-		p := refused()
+		p := refused(t.Purpose)
 		if r.Text != "" {
 			p.Detail = r.Text
 		}
@@ -290,7 +290,7 @@ func (a *Attempts) Ended(attempt string, r wire.Reason) {
 
 func (a *Attempts) expire(t *attempt) {
 	a.mu.Lock()
-	a.overLocked(t, eventExpire, expired(), a.cfg.Pause)
+	a.overLocked(t, eventExpire, expired(t.Purpose), a.cfg.Pause)
 	a.mu.Unlock()
 	a.changed()
 }
@@ -306,14 +306,22 @@ func (a *Attempts) overLocked(t *attempt, e event, p *api.Problem, pause time.Du
 	a.releaseLocked(p)
 }
 
-func refused() *api.Problem {
-	return &api.Problem{Code: api.CodeLoginRefused, Title: "The login was refused", Hint: "Sign in: sallyport login"}
+func refused(p api.LoginPurpose) *api.Problem {
+	return &api.Problem{Code: api.CodeLoginRefused, Title: "The login was refused", Hint: again(p)}
 }
 
-func expired() *api.Problem {
-	return &api.Problem{Code: api.CodeLoginExpired, Title: "The login expired before it was completed", Hint: "Sign in: sallyport login"}
+func expired(p api.LoginPurpose) *api.Problem {
+	return &api.Problem{Code: api.CodeLoginExpired, Title: "The login expired before it was completed", Hint: again(p)}
 }
 
-func abandoned() *api.Problem {
-	return &api.Problem{Code: api.CodeLoginAbandoned, Title: "The login was abandoned", Hint: "Sign in: sallyport login"}
+func abandoned(p api.LoginPurpose) *api.Problem {
+	return &api.Problem{Code: api.CodeLoginAbandoned, Title: "The login was abandoned", Hint: again(p)}
+}
+
+// again is the next step after a login of this purpose that did not succeed.
+func again(p api.LoginPurpose) string {
+	if p == api.PurposeEnrol {
+		return "Enrol this machine: sallyport tunnel login"
+	}
+	return "Sign in: sallyport login"
 }

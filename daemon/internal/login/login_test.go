@@ -168,6 +168,9 @@ func TestOneLoginFromStartToSession(t *testing.T) {
 	if l.State != api.LoginBrowser || l.URL == "" || l.CompareCode != "42" || l.ExpiresAt == nil || l.Edge != "edge.site.com" || l.Owner != "bob" {
 		t.Errorf("started: %+v", l)
 	}
+	if l.LoopbackPort != loopback.LoopbackPort {
+		t.Errorf("loopback port %d: another taker could not tell whose attempt it is", l.LoopbackPort)
+	}
 	if s := f.starts[0]; s.DeviceName != "laptop-7" || s.OSUser != "bob" || s.LoopbackPort != 4711 || s.LoopbackPath != "/r" || s.Purpose != wire.PurposeSession {
 		t.Errorf("told the edge %+v", s)
 	}

@@ -64,7 +64,7 @@ func (a *Attempts) leave(released chan error) {
 	a.mu.Lock()
 	delete(a.waiters, released)
 	if t := a.live; t != nil && t.State == api.LoginWanted && len(a.waiters) == 0 {
-		a.endLocked(t, eventExpire, abandoned())
+		a.endLocked(t, eventExpire, abandoned(t.Purpose))
 	}
 	a.mu.Unlock()
 	a.changed()
@@ -75,7 +75,7 @@ func (a *Attempts) inVain() *api.Problem {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.live != nil && a.live.State != api.LoginWanted {
-		return abandoned()
+		return abandoned(api.PurposeSession)
 	}
 	return &api.Problem{
 		Code: api.CodeLoginNeeded, Title: "Nobody signed in", Detail: fmt.Sprintf("the connection was held for %v", a.cfg.Wait),
