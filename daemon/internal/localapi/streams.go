@@ -23,14 +23,20 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
-// keepEnded is how long one may ask how a stream ended.
-const keepEnded = time.Minute
+const (
+	// keepEnded is how long one may ask how a stream ended.
+	keepEnded = 10 * time.Minute
+	// maxEnded bounds how many ended streams are kept for that: a few MiB.
+	maxEnded = 10_000
+)
 
 // streams remembers how upgraded streams are, and how they ended: raw bytes on a
 // Unix socket end in the same way after an orderly end and after a reset.
 type streams struct {
 	mu  sync.Mutex
 	all map[string]*stream
+	// over are the ids of ended streams, the oldest first.
+	over []string
 }
 
 type stream struct {
@@ -45,11 +51,7 @@ func (s *streams) add(owner, hostname string) string {
 	id := "str_" + strings.ToLower(rand.Text()[:10])
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for old, st := range s.all {
-		if !st.ended.IsZero() && time.Since(st.ended) > keepEnded {
-			delete(s.all, old)
-		}
-	}
+	s.forgetLocked()
 	s.all[id] = &stream{owner: owner, state: api.Stream{ID: id, Hostname: hostname, Open: true}}
 	return id
 }
@@ -62,6 +64,15 @@ func (s *streams) end(id string, p *api.Problem) {
 		return
 	}
 	st.state.Open, st.state.Problem, st.ended = false, p, time.Now()
+	s.over = append(s.over, id)
+	s.forgetLocked()
+}
+
+func (s *streams) forgetLocked() {
+	for len(s.over) > 0 && (len(s.over) > maxEnded || time.Since(s.all[s.over[0]].ended) > keepEnded) {
+		delete(s.all, s.over[0])
+		s.over = s.over[1:]
+	}
 }
 
 func (s *streams) get(owner, id string) (api.Stream, bool) {
