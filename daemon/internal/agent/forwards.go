@@ -88,9 +88,9 @@ func (a *Agent) checkForward(row store.Forward, who ipc.Identity) error {
 		switch {
 		case f.Listen != row.Listen:
 		case f.Owner == row.Owner:
-			return conflict("listen", "%s is the forward %s to %s", f.Listen, f.ID, f.Hostname)
+			return conflict("listen", "Change it: sallyport forward edit "+f.Listen+", or choose another port", "%s is the forward %s to %s", f.Listen, f.ID, f.Hostname)
 		default:
-			return conflict("listen", "%s is a forward of another user", f.Listen)
+			return conflict("listen", "Choose another port", "%s is a forward of another user", f.Listen)
 		}
 	}
 	if mine >= maxForwards {

@@ -32,8 +32,8 @@ func notFound(what string) *api.Problem {
 	return &api.Problem{Code: api.CodeNotFound, Title: "No such " + what, Hint: "`sallyport status` lists what there is"}
 }
 
-func conflict(field, format string, args ...any) *api.Problem {
-	return &api.Problem{Code: api.CodeConflict, Title: "It exists already", Detail: fmt.Sprintf(format, args...), Field: field}
+func conflict(field, hint, format string, args ...any) *api.Problem {
+	return &api.Problem{Code: api.CodeConflict, Title: "It exists already", Detail: fmt.Sprintf(format, args...), Field: field, Hint: hint}
 }
 
 // stored puts a failure of the store in words, and is nil for nil.

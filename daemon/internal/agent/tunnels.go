@@ -60,7 +60,7 @@ func (a *Agent) addTunnel(row *store.Tunnel, hold bool, who ipc.Identity) error 
 	}
 	for _, t := range all {
 		if t.Hostname == row.Hostname && t.Edge == row.Edge {
-			return conflict("hostname", "%s is the tunnel %s to %s", t.Hostname, t.ID, t.Origin)
+			return conflict("hostname", "Remove it first: sallyport tunnel rm "+t.Hostname, "%s is the tunnel %s to %s", t.Hostname, t.ID, t.Origin)
 		}
 	}
 	if !hold {
