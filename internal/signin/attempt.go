@@ -77,7 +77,15 @@ func (w *walk) follow(ctx context.Context, in api.LoginInput) (api.Login, error)
 			w.begin(ctx, l)
 		}
 	}
-	return last, outcome(last)
+	return last, outcome(last, w.command())
+}
+
+// command is what a person types to try again.
+func (w *walk) command() string {
+	if w.Purpose == api.PurposeEnrol {
+		return "sallyport tunnel login"
+	}
+	return "sallyport login"
 }
 
 // begin shows the URL and starts waiting for the code.
@@ -97,7 +105,7 @@ func (w *walk) begin(ctx context.Context, l api.Login) {
 
 // returned waits for the browser.
 func (w *walk) returned(ctx context.Context, id string) {
-	err := w.listener.Serve(ctx, func(ctx context.Context, code string) error {
+	err := w.listener.Serve(ctx, w.done(), func(ctx context.Context, code string) error {
 		_, err := w.Client.Redeem(ctx, id, code)
 		if err != nil {
 			defer w.fail(err)
@@ -109,12 +117,20 @@ func (w *walk) returned(ctx context.Context, id string) {
 	}
 }
 
+// done is the title of the page that the person sees at the end.
+func (w *walk) done() string {
+	if w.Purpose == api.PurposeEnrol {
+		return "This machine may publish now"
+	}
+	return "You are signed in"
+}
+
 // typed reads codes until one is taken or the attempt is over.
 func (w *walk) typed(ctx context.Context, id string) {
 	for ctx.Err() == nil {
 		code, err := w.Dialog.Code(ctx)
 		if err != nil {
-			w.fail(noCode(err))
+			w.fail(noCode(err, w.command()))
 			return
 		}
 		if code = tidy(code); code == "" {
@@ -178,14 +194,14 @@ func (w *walk) join() {
 }
 
 // noCode is the end of an attempt whose code nobody can type.
-func noCode(err error) error {
+func noCode(err error, command string) error {
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
 	return &api.Problem{
 		Code:  api.CodeLoginAbandoned,
 		Title: "no approval code was given",
-		Hint:  "run `sallyport login --no-browser` on a terminal and type the code that the page shows",
+		Hint:  "run `" + command + " --no-browser` on a terminal and type the code that the page shows",
 	}
 }
 
@@ -200,7 +216,7 @@ func tidy(code string) string {
 }
 
 // outcome is nil for a login that is done, and else why it is not.
-func outcome(l api.Login) error {
+func outcome(l api.Login, command string) error {
 	if l.State == api.LoginDone {
 		return nil
 	}
@@ -216,6 +232,6 @@ func outcome(l api.Login) error {
 	case api.LoginCancelled:
 		p.Code, p.Title = api.CodeLoginAbandoned, "the sign-in was cancelled, or replaced by another"
 	}
-	p.Hint = "try again: sallyport login"
+	p.Hint = "try again: " + command
 	return p
 }

@@ -52,11 +52,12 @@ func (l *Listener) Port() uint16 { return l.port }
 // Path is the only path that it answers; it is a secret of 128 bits.
 func (l *Listener) Path() string { return l.path }
 
-// Serve waits for the code, hands it to redeem and shows the outcome, until ctx
-// ends. The page that is being answered at that moment is still delivered.
-func (l *Listener) Serve(ctx context.Context, redeem func(ctx context.Context, code string) error) error {
+// Serve waits for the code, hands it to redeem and shows the outcome (done is
+// the title of a good one), until ctx ends. The page that is being answered at
+// that moment is still delivered.
+func (l *Listener) Serve(ctx context.Context, done string, redeem func(ctx context.Context, code string) error) error {
 	s := &http.Server{
-		Handler:           l.handler(redeem),
+		Handler:           l.handler(done, redeem),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
@@ -84,7 +85,7 @@ func (l *Listener) Close() error { return l.ln.Close() }
 
 func serve(s *http.Server, ln net.Listener, done chan<- error) { done <- s.Serve(ln) }
 
-func (l *Listener) handler(redeem func(context.Context, string) error) http.HandlerFunc {
+func (l *Listener) handler(done string, redeem func(context.Context, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		code, status := l.check(r)
 		if status != http.StatusOK {
@@ -93,10 +94,10 @@ func (l *Listener) handler(redeem func(context.Context, string) error) http.Hand
 		}
 		// Once shown, the code is used whatever becomes of this connection.
 		if err := redeem(context.WithoutCancel(r.Context()), code); err != nil {
-			page(w, http.StatusOK, "The sign-in did not succeed", err.Error())
+			page(w, http.StatusOK, "The sign-in did not succeed", err.Error()+". Go back to the program that asked you, and start again.")
 			return
 		}
-		page(w, http.StatusOK, "You are signed in", "You can close this window.")
+		page(w, http.StatusOK, done, "You can close this window and go back to your work.")
 	}
 }
 

@@ -24,7 +24,7 @@ func start(t *testing.T, redeem func(context.Context, string) error) *Listener {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx, redeem) }()
+	go func() { done <- l.Serve(ctx, "You are signed in", redeem) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -128,7 +128,9 @@ func TestListenerDeliversPageAtEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx, func(context.Context, string) error { cancel(); return nil }) }()
+	go func() {
+		done <- l.Serve(ctx, "You are signed in", func(context.Context, string) error { cancel(); return nil })
+	}()
 	if status, body := ask(t, "GET", l.url(l.path+"?code=x"), nil); status != 200 || !strings.Contains(body, "signed in") {
 		t.Errorf("got %d %s", status, body)
 	}

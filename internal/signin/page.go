@@ -16,15 +16,27 @@ func page(w http.ResponseWriter, status int, title, text string) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	title, text = html.EscapeString(title), html.EscapeString(text)
-	fmt.Fprintf(w, `<!doctype html>
+	fmt.Fprintf(w, layout, title, title, text)
+}
+
+// layout looks like the pages of the edge, from which the person comes.
+const layout = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>%s - Sallyport</title>
-<style>body{font:1.1rem system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem;text-align:center}</style>
+<style>
+body{margin:0;padding:1.5rem 1rem;background:#f4f5f7;color:#1b1f24;font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+main{box-sizing:border-box;max-width:34rem;margin:4vh auto;padding:1.75rem;background:#fff;border:1px solid #d0d7de;border-radius:.75rem;overflow-wrap:anywhere}
+h1{margin:0 0 .75rem;font-size:1.45rem;line-height:1.25}
+.brand{margin:0 0 1.25rem;color:#57606a;font-weight:600;letter-spacing:.02em}
+@media (prefers-color-scheme:dark){body{background:#0f1318;color:#e6e9ed}main{background:#181d24;border-color:#353c45}.brand{color:#9aa4af}}
+</style>
+<main>
+<p class="brand">Sallyport</p>
 <h1>%s</h1>
 <p>%s</p>
+</main>
 </html>
-`, title, title, text)
-}
+`
