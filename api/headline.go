@@ -17,7 +17,7 @@ func HeadlineOf(s Status) (Headline, string) {
 	case f.loginWanted:
 		return HeadlineSignedOut, "A connection waits for you to sign in"
 	case f.loginUnderWay:
-		return HeadlineSignedOut, "Signing in: the browser has the word"
+		return HeadlineSignedOut, "Signing in: go on in the browser"
 	case f.person == "" && f.forwards > 0, f.person == "" && f.tunnels == 0:
 		return HeadlineSignedOut, "Signed out"
 	case f.connecting > 0:

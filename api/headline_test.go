@@ -35,7 +35,7 @@ func TestHeadlineOf(t *testing.T) {
 		{"offline before signed out", Status{Edges: edge(LinkWaiting)}, HeadlineOffline, "Cannot reach edge.site.com: The edge does not answer"},
 		{"one edge of two", Status{Edges: append(edge(LinkOnline), edge(LinkWaiting)...), Sessions: alice}, HeadlineDegraded, "Cannot reach edge.site.com: The edge does not answer"},
 		{"login wanted", Status{Edges: edge(LinkOnline), Logins: []Login{{State: LoginWanted}}}, HeadlineSignedOut, "A connection waits for you to sign in"},
-		{"login under way", Status{Edges: edge(LinkOnline), Logins: []Login{{State: LoginDone}, {State: LoginBrowser}}}, HeadlineSignedOut, "Signing in: the browser has the word"},
+		{"login under way", Status{Edges: edge(LinkOnline), Logins: []Login{{State: LoginDone}, {State: LoginBrowser}}}, HeadlineSignedOut, "Signing in: go on in the browser"},
 		{"login over", Status{Edges: edge(LinkOnline), Logins: []Login{{State: LoginDone}}, Sessions: alice}, HeadlineReady, "Signed in as alice@site.com"},
 		{"paused", Status{Edges: edge(LinkIdle), Forwards: forwards(ForwardPaused, ForwardPaused), Sessions: alice}, HeadlinePaused, "Everything is paused"},
 		{"one paused", Status{Edges: edge(LinkOnline), Forwards: forwards(ForwardPaused, ForwardReady), Sessions: alice}, HeadlineReady, "Signed in as alice@site.com"},

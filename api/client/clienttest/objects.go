@@ -63,6 +63,9 @@ func (d *Daemon) editForward(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// SlowHostname is of a tunnel of which the edge says nothing yet.
+const SlowHostname = "slow.site.com"
+
 func (d *Daemon) addTunnel(w http.ResponseWriter, r *http.Request) {
 	in, ok := read[api.TunnelInput](w, r)
 	if !ok {
@@ -77,6 +80,9 @@ func (d *Daemon) addTunnel(w http.ResponseWriter, r *http.Request) {
 		if len(s.Enrolments) == 0 {
 			t.State = api.TunnelEnrolNeeded
 			t.Problem = &api.Problem{Code: api.CodeNotEnrolled, Title: "this machine is not enrolled as a host", Hint: "sallyport tunnel login"}
+		}
+		if in.Hostname == SlowHostname {
+			t.State, t.Problem = api.TunnelConnecting, nil
 		}
 		s.Tunnels = append(s.Tunnels, t)
 	})

@@ -15,6 +15,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,8 @@ type app struct {
 	// parsed is true once a command has begun: what failed before is a mistake
 	// in the words.
 	parsed bool
+	// command is the command that ran, or the one whose words were a mistake.
+	command string
 }
 
 // Run runs one command line and returns the exit code. The end of ctx is an
@@ -43,12 +46,14 @@ func Run(ctx context.Context, args []string, sys terminal.System) int {
 	root.SetIn(sys.In)
 	root.SetOut(sys.Out)
 	root.SetErr(sys.Err)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
+	a.command = c.CommandPath()
 	if a.walk != nil {
 		a.walk.Client.Close()
 	}
 	if err != nil && !a.parsed {
 		err = input.Wrap(err)
+		a.term.JSON = a.term.JSON || slices.Contains(args, "--json")
 	}
 	if err != nil && ctx.Err() != nil {
 		return exitInterrupted

@@ -200,7 +200,7 @@ tcp.site.com  tcp://localhost:7870  paused  2m ago  0            0 B        0 B 
 		{"tunnel add tcp.site.com gopher://x:1", 2, "", "scheme gopher"},
 		{"tunnel", 2, "", "needs a verb"},
 		{"tunnel run", 2, "", `unknown command "run"`},
-		{"tunnel --hostname tcp.site.com", 2, "", "is not a service such as"},
+		{"tunnel --hostname tcp.site.com", 2, "", "service to publish is needed"},
 	})
 	b.In = " \n"
 	steps(t, b, []step{{"tunnel join", 2, "", "the join token is empty"}})

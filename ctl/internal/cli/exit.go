@@ -45,13 +45,28 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints an error and its hint on stderr.
+// report prints an error and its hint on stderr; with --json a Problem in one
+// line.
 func (a *app) report(err error) {
 	if err == nil {
 		return
 	}
-	a.term.NoteError("error: ", err)
-	if errors.As(err, new(input.Error)) {
-		a.term.Note("hint: sallyport --help")
+	p := a.problemOf(err)
+	if a.term.JSON {
+		a.term.ErrLine(p)
+		return
 	}
+	a.term.NoteError("error: ", p)
+}
+
+// problemOf makes a Problem of whatever ended a command.
+func (a *app) problemOf(err error) *api.Problem {
+	var p *api.Problem
+	switch {
+	case errors.As(err, new(input.Error)):
+		return &api.Problem{Code: api.CodeInvalid, Title: err.Error(), Hint: a.command + " --help"}
+	case errors.As(err, &p):
+		return p
+	}
+	return &api.Problem{Code: api.CodeInternal, Title: err.Error()}
 }

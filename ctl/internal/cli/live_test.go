@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -45,6 +46,41 @@ func TestAccessTCP(t *testing.T) {
 		t.Errorf("%d browsers, %+v", *opened, got)
 	}
 	b.Daemon.Wait(t, "no forward", func(s *api.Status) bool { return len(s.Forwards) == 0 })
+}
+
+// tunnel add tells what the edge has said, which takes a moment.
+func TestTunnelAddWaitsForTheEdge(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	l := b.Start(nil, "tunnel", "add", clienttest.SlowHostname, "7870")
+	b.Daemon.Wait(t, "the tunnel", func(s *api.Status) bool { return len(s.Tunnels) == 1 })
+	b.Daemon.Change(func(s *api.Status) {
+		s.Tunnels[0].State = api.TunnelRefused
+		s.Tunnels[0].Problem = &api.Problem{Code: api.CodeHostnameTaken, Title: "Another host has it", Hint: "Ask carol"}
+	})
+	got := l.Wait()
+	if got.Code != 0 || !strings.Contains(got.Out, "refused") || !strings.Contains(got.Out, "problem: another host has it\n    hint: ask carol\n") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// With --json an error is an object on stderr, whatever was wrong.
+func TestErrorsAsJSON(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	for words, want := range map[string]api.Problem{
+		"forward rm nope --json":   {Code: api.CodeNotFound, Title: `there is no forward "nope"`, Hint: "sallyport forward list"},
+		"forward add --json":       {Code: api.CodeInvalid, Title: "a hostname is needed, such as tcp.site.com", Hint: "sallyport forward add --help"},
+		"forward --json --what":    {Code: api.CodeInvalid, Title: "unknown flag: --what", Hint: "sallyport forward --help"},
+		"forward --what --json":    {Code: api.CodeInvalid, Title: "unknown flag: --what", Hint: "sallyport forward --help"},
+		"edge use e --json --ca /": {Code: api.CodeInternal, Title: "read the certificates: read /: is a directory"},
+	} {
+		got := b.Run(strings.Fields(words)...)
+		var p api.Problem
+		if err := json.Unmarshal([]byte(got.Err), &p); err != nil || p != want || got.Out != "" {
+			t.Errorf("%s: %v, %+v", words, err, got)
+		}
+	}
 }
 
 // Where nobody could type a code, a wanted login is left to others.

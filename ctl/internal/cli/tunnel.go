@@ -108,7 +108,7 @@ func (a *app) tunnelAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printTunnel(made)
+			return a.printTunnel(a.walk.Settled(c.Context(), made))
 		},
 	}
 	tunnelFlags(c, &host, &url)
@@ -152,7 +152,7 @@ func (a *app) tunnelPauseCommand(verb, short string, paused bool) *cobra.Command
 				if err != nil {
 					return err
 				}
-				return a.printTunnel(changed)
+				return a.printTunnel(a.walk.Settled(c.Context(), changed))
 			})
 		},
 	}

@@ -90,6 +90,9 @@ var schemePorts = map[string]string{"tcp": "", "ssh": "22", "http": "80", "https
 // "unix:PATH" for the service that a tunnel publishes.
 func Origin(s string) (string, error) {
 	o := strings.TrimSpace(s)
+	if o == "" {
+		return "", Errorf("the service to publish is needed, such as --url tcp://localhost:7870")
+	}
 	if path, ok := strings.CutPrefix(o, "unix:"); ok {
 		return Unix(path)
 	}

@@ -68,12 +68,19 @@ func (t *Terminal) Note(lines ...string) {
 
 // NoteError writes an error and its hint.
 func (t *Terminal) NoteError(prefix string, err error) {
-	lines := []string{prefix + err.Error()}
+	lines := []string{prefix + view.Lower(err.Error())}
 	var p *api.Problem
 	if errors.As(err, &p) && p.Hint != "" {
-		lines = append(lines, "hint: "+p.Hint)
+		lines = append(lines, "hint: "+view.Lower(p.Hint))
 	}
 	t.Note(lines...)
+}
+
+// ErrLine writes one object as a line on stderr, for a script.
+func (t *Terminal) ErrLine(v any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	json.NewEncoder(t.Err).Encode(v)
 }
 
 // Prompt writes a question on stderr that the answer follows on the same line.

@@ -116,6 +116,18 @@ func TestEdgesInUse(t *testing.T) {
 	}
 }
 
+func TestLower(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "Sign in": "sign in", "sallyport login": "sallyport login", "TLS fails": "TLS fails",
+		"No edge": "no edge", "A word": "A word", "IPv6 is missing": "IPv6 is missing", "Éa": "Éa",
+	} {
+		if got := Lower(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
 // Wide and odd cells stay in their columns, and cannot leave their line.
 func TestTable(t *testing.T) {
 	t.Parallel()

@@ -20,14 +20,24 @@ func Clean(s string) string {
 	}, s)
 }
 
+// Lower makes a sentence go on after a colon: its first letter is small, unless
+// the word is a name or an abbreviation.
+func Lower(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if len(word) < 2 || word[0] < 'A' || word[0] > 'Z' || strings.ToLower(word[1:]) != word[1:] {
+		return s
+	}
+	return string(word[0]+'a'-'A') + s[1:]
+}
+
 // problem is the lines of a problem below what it is about; none for nil.
 func problem(label string, p *api.Problem) []string {
 	if p == nil {
 		return nil
 	}
-	lines := []string{label + ": " + p.Error()}
+	lines := []string{label + ": " + Lower(p.Error())}
 	if p.Hint != "" {
-		lines = append(lines, "hint: "+p.Hint)
+		lines = append(lines, "hint: "+Lower(p.Hint))
 	}
 	return lines
 }

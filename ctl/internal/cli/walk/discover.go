@@ -3,11 +3,13 @@ package walk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -27,7 +29,7 @@ func (w *Walk) discover(ctx context.Context, host string) (string, error) {
 			return "", context.Cause(ctx)
 		}
 		p := NoEdge()
-		p.Detail = fmt.Sprintf("and %s does not say which edge serves it (%v)", host, err)
+		p.Detail = fmt.Sprintf("%s does not say either which edge serves it (%v)", host, err)
 		return "", p
 	}
 	p := NoEdge()
@@ -59,6 +61,10 @@ func (w *Walk) askHost(ctx context.Context, host string) (string, error) {
 		return "", err
 	}
 	resp, err := w.Term.HTTP.Do(req)
+	var ue *url.Error // names the method and a URL that nobody typed
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
 	if err != nil {
 		return "", err
 	}

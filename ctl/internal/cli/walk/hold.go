@@ -2,6 +2,8 @@ package walk
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/ctl/internal/cli/view"
@@ -59,6 +61,35 @@ func (w *Walk) Tunnel(ctx context.Context, in api.TunnelInput) error {
 		before = &t
 	}
 	return nil
+}
+
+// settleTime is how long a command waits to hear what became of a tunnel.
+const settleTime = 3 * time.Second
+
+// Settled waits a moment until the edge has said yes or no to a tunnel, and
+// gives it as it is then.
+func (w *Walk) Settled(ctx context.Context, t api.Tunnel) api.Tunnel {
+	if t.State != api.TunnelConnecting {
+		return t
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for ev, err := range w.Client.Watch(ctx) {
+		if err != nil {
+			break // what is known already is an answer
+		}
+		if ev.Status == nil {
+			continue
+		}
+		i := slices.IndexFunc(ev.Status.Tunnels, func(now api.Tunnel) bool { return now.ID == t.ID })
+		if i < 0 {
+			break
+		}
+		if t = ev.Status.Tunnels[i]; t.State != api.TunnelConnecting {
+			break
+		}
+	}
+	return t
 }
 
 // given is the problem as an error, or one made of a title.
