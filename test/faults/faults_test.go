@@ -56,6 +56,7 @@ var short = []string{
 
 // TestCauses is the short form of make faults: what lies between the programs.
 func TestCauses(t *testing.T) {
+	t.Parallel()
 	ctx, w := open(t)
 	played := 0
 	for _, c := range suite.Causes() {
@@ -75,6 +76,7 @@ func TestCauses(t *testing.T) {
 // TestHostilePeers is the short form of make faults: peers that break the
 // protocol. Those that wait for its time limits are left out.
 func TestHostilePeers(t *testing.T) {
+	t.Parallel()
 	ctx, w := open(t)
 	all := slices.DeleteFunc(hostilepeer.Behaviours(), hostilepeer.Behaviour.Slow)
 	err := w.Hostile(ctx, all, func(r suite.HostileRow) {

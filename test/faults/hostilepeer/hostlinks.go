@@ -1,7 +1,9 @@
 package hostilepeer
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -47,7 +49,7 @@ func hostLinks() []Behaviour {
 	b := []Behaviour{
 		{Name: "registers another's hostname", Want: borne, play: onHostLink(func(l *speak.Link, s *Stage) error {
 			m, err := l.Register(s.App)
-			if err == nil && (m.Kind != speak.KindRegistered || !has(m.Body, `"reason":{`)) {
+			if err == nil && (m.Kind != speak.KindRegistered || !bytes.Contains(m.Body, []byte(`"reason":{`))) {
 				err = fmt.Errorf("not refused: %s", m.Body)
 			}
 			return err
@@ -129,7 +131,7 @@ func deafToCuts(ctx context.Context, s *Stage, _ time.Duration) (Outcome, time.D
 	}
 	start := time.Now()
 	cut := make(chan error, 1)
-	go func() { cut <- s.CutStream(ctx, idOf(id)) }() // ends with ctx
+	go func() { cut <- s.CutStream(ctx, hex.EncodeToString(id)) }() // ends with ctx
 	if _, err := speak.Ends(sc.trunk, 5*time.Second); err != nil {
 		return Borne, time.Since(start), nil
 	}

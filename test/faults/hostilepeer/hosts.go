@@ -14,10 +14,6 @@ import (
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 )
 
-func has(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }
-
-func rawOf(t *speak.Trunk) net.Conn { return t.Conn.(*tls.Conn).NetConn() }
-
 // scene is an honest client that wants to reach the hostile host.
 type scene struct {
 	stage *Stage
@@ -61,7 +57,7 @@ func (sc *scene) close() {
 		c.Close()
 	}
 	if sc.trunk != nil {
-		rawOf(sc.trunk).Close()
+		sc.trunk.Raw().Close()
 	}
 	sc.local.SetLinger(0)
 	sc.local.Close()
@@ -155,11 +151,10 @@ func unadmitted(b func() []byte) play {
 }
 
 func hosts() []Behaviour {
-	cut := []Outcome{Cut}
 	ok := func() []byte { return speak.Eframe(speak.EVerdict, speak.Words("ok", "", "")) }
 	b := []Behaviour{
 		{Name: "opens a stream", play: admitted(func() []byte { return speak.Yopen(2) })},
-		{Name: "data before the VERDICT", play: unadmitted(func() []byte { return speak.Ydata(1, edata(5)) })},
+		{Name: "data before the VERDICT", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Edata(5)) })},
 		{Name: "FIN before the VERDICT", Known: "borne before the VERDICT, which must come first", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EFin, nil)) })},
 		{Name: "ACK before the VERDICT", Known: "borne before the VERDICT, which must come first", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Ack(0, speak.MaxWindow)) })},
 		{Name: "VERDICT twice", play: admitted(func() []byte { return speak.Ydata(1, ok()) })},
@@ -167,15 +162,13 @@ func hosts() []Behaviour {
 		{Name: "VERDICT of an unknown code", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("gibberish", "no", ""))) })},
 		{Name: "no VERDICT", Within: 20 * time.Second, play: pinging(false)},
 		{Name: "data beyond the window", play: hostBeyond},
-		{Name: "FIN twice", play: admitted(func() []byte {
-			return speak.Ydata(1, append(speak.Eframe(speak.EFin, nil), speak.Eframe(speak.EFin, nil)...))
-		})},
+		{Name: "FIN twice", play: finTwice},
 		{Name: "ACK beyond what was sent", play: admitted(func() []byte { return speak.Ydata(1, speak.Ack(1<<40, 1<<40+1)) })},
 		{Name: "OPEN from a host", play: admitted(func() []byte { return speak.Ydata(1, speak.Open(speak.StreamID())) })},
 		{Name: "ATTACH unasked", play: admitted(func() []byte { return speak.Ydata(1, speak.Attach(speak.StreamID(), 7)) })},
 		{Name: "frame of 4 GiB from a host", play: admitted(func() []byte { return speak.Yframe(speak.YData, 0, 1, 1<<32-1, nil) })},
 		{Name: "ping flood from a host", play: admitted(func() []byte { return bytes.Repeat(speak.Yframe(speak.YPing, speak.YSYN, 0, 1, nil), 100) })},
-		{Name: "frame for a stream never opened", play: admitted(func() []byte { return speak.Ydata(9, edata(1)) })},
+		{Name: "frame for a stream never opened", play: admitted(func() []byte { return speak.Ydata(9, speak.Edata(1)) })},
 		{Name: "yamux RST in the middle", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YRST, 1, 0, nil) })},
 		{Name: "yamux FIN without a FIN", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YFIN, 1, 0, nil) })},
 		{Name: "TLS ends in order in the middle", play: onOffer(func(ctx context.Context, sc *scene) error {
@@ -188,13 +181,33 @@ func hosts() []Behaviour {
 		{Name: "TCP ends in order in the middle", play: onOffer(func(ctx context.Context, sc *scene) error {
 			_, err := sc.admit(ctx)
 			if err == nil {
-				rawOf(sc.trunk).Close()
+				sc.trunk.Raw().Close()
 			}
 			return err
 		})},
 		// Its kernel acknowledges, so it is dead after a minute only (rule 18).
 		{Name: "go-away, then silence", Want: []Outcome{Borne}, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
 		{Name: "frame that stalls half way, from a host", Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YData, 0, 1, 1000, make([]byte, 10)) })},
+	}
+	return ofHost(append(b, comings()...))
+}
+
+// ofHost fills in what all of them share.
+func ofHost(b []Behaviour) []Behaviour {
+	for i := range b {
+		b[i].Actor, b[i].Victim = "host", TheClient
+		if b[i].Want == nil {
+			b[i].Want = []Outcome{Cut}
+		}
+	}
+	return append(b, Behaviour{
+		Name: "takes the stream and never reads", Actor: "host", Victim: TheClient, Want: []Outcome{Borne}, play: hostNeverReads,
+	})
+}
+
+// comings are hosts that do not come to an offer as they should.
+func comings() []Behaviour {
+	return []Behaviour{
 		{Name: "never comes", Within: 20 * time.Second, play: onOffer(func(context.Context, *scene) error { return nil })},
 		{Name: "says that it cannot come", play: onOffer(func(_ context.Context, sc *scene) error {
 			sc.link.Say(speak.KindOfferFailed, speak.Object{"trunk": sc.offer.Get("trunk"), "reason": speak.Object{"code": "ticket-failed", "text": strings.Repeat("no\n", 500)}})
@@ -228,15 +241,6 @@ func hosts() []Behaviour {
 		})},
 		{Name: "joins itself with both labels", Within: 20 * time.Second, play: onOffer(bothLabels)},
 	}
-	for i := range b {
-		b[i].Actor, b[i].Victim = "host", TheClient
-		if b[i].Want == nil {
-			b[i].Want = cut
-		}
-	}
-	return append(b, Behaviour{
-		Name: "takes the stream and never reads", Actor: "host", Victim: TheClient, Want: []Outcome{Borne}, play: hostNeverReads,
-	})
 }
 
 // pinging keeps a trunk alive and sends nothing else.
@@ -262,7 +266,7 @@ func hostBeyond(ctx context.Context, s *Stage, within time.Duration) (Outcome, t
 	}
 	sc.data = make([]byte, 64<<20)
 	for range 1000 {
-		if speak.WriteAll(sc.trunk, speak.Ydata(1, edata(32<<10))) != nil {
+		if speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(32<<10))) != nil {
 			break
 		}
 	}
@@ -283,7 +287,7 @@ func hostNeverReads(ctx context.Context, s *Stage, _ time.Duration) (Outcome, ti
 	go judgeTrunk(sc.trunk, time.Minute) // answers pings, acknowledges nothing; ends with the trunk
 	sc.local.SetWriteDeadline(time.Now().Add(1500 * time.Millisecond))
 	start := time.Now()
-	n, err := io.CopyN(sc.local, zeros{}, 256<<20)
+	n, err := io.CopyN(sc.local, speak.Zeros{}, 256<<20)
 	var ne net.Error
 	if !errors.As(err, &ne) || !ne.Timeout() {
 		return Cut, time.Since(start), fmt.Errorf("%d bytes taken: %w", n, err)
@@ -294,10 +298,6 @@ func hostNeverReads(ctx context.Context, s *Stage, _ time.Duration) (Outcome, ti
 	return Borne, time.Since(start), nil
 }
 
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
 // bothLabels takes both ends of a ticket before the client does.
 func bothLabels(ctx context.Context, sc *scene) error {
 	if _, err := sc.come(ctx, sc.offer.Get("label")); err != nil {
@@ -305,4 +305,20 @@ func bothLabels(ctx context.Context, sc *scene) error {
 	}
 	_, err := sc.come(ctx, sc.offer.Get("client_label"))
 	return err
+}
+
+// finTwice ends its direction in order, and again: the first is an honest EOF,
+// for the second the trunk must go.
+func finTwice(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
+	sc, err := s.scene(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	defer sc.close()
+	if _, err := sc.admit(ctx); err != nil {
+		return "", 0, err
+	}
+	fin := speak.Eframe(speak.EFin, nil)
+	speak.WriteAll(sc.trunk, speak.Ydata(1, append(fin, fin...)))
+	return judgeTrunk(sc.trunk, within)
 }

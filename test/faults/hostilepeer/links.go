@@ -97,10 +97,10 @@ func links() []Behaviour {
 		})},
 		{Name: "message before hello", Want: cut, play: strangeLink(func(l *speak.Link, _ *speak.Identity) { l.Say(speak.KindAppsRequest, speak.Object{"session": "x"}) })},
 		{Name: "2,000,000 pings, answers not read", Want: cut, Within: 12 * time.Second, play: onLink(func(l *speak.Link, _ *Stage) {
-			flood(l, speak.Frame(speak.KindPing, 0, 1, []byte("{}")), 2_000_000)
+			speak.Flood(l, speak.Frame(speak.KindPing, 0, 1, []byte("{}")), 2_000_000)
 		})},
 		{Name: "200,000 pings in a second", Want: cut, Known: "links have no limit of messages a second", play: onLink(func(l *speak.Link, _ *Stage) {
-			go flood(l, speak.Frame(speak.KindPing, 0, 1, []byte("{}")), 200_000) // ends with the link
+			go speak.Flood(l, speak.Frame(speak.KindPing, 0, 1, []byte("{}")), 200_000) // ends with the link
 		})},
 		{Name: "message that stalls half way", Want: cut, Within: 15 * time.Second, play: onLink(func(l *speak.Link, _ *Stage) { l.Raw(speak.Frame(speak.KindPing, 0, 1, make([]byte, 1000))[:50]) })},
 		{Name: "says nothing for ever", Want: cut, Within: 15 * time.Second, play: onLink(func(*speak.Link, *Stage) {})},
@@ -114,17 +114,6 @@ func links() []Behaviour {
 		b[i].Actor, b[i].Victim = "client", TheEdge
 	}
 	return b
-}
-
-// flood writes a frame over and over and reads nothing.
-func flood(l *speak.Link, b []byte, n int) {
-	all := bytes.Repeat(b, 1000)
-	for range n / 1000 {
-		l.SetWriteDeadline(time.Now().Add(5 * time.Second))
-		if _, err := l.Write(all); err != nil {
-			return
-		}
-	}
 }
 
 // othersToken shows the token of another key: no session may come of it.

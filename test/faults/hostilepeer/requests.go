@@ -3,7 +3,6 @@ package hostilepeer
 import (
 	"context"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -142,6 +141,3 @@ func labelTwice(ctx context.Context, s *Stage, within time.Duration) (Outcome, t
 	}
 	return stranger(func(s *Stage) ([]byte, error) { return speak.HelloRecord(name, "sallyport-trunk/1") })(ctx, s, within)
 }
-
-// idOf is a stream id as messages have it.
-func idOf(b []byte) string { return hex.EncodeToString(b) }

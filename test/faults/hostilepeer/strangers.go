@@ -7,9 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
-	"encoding/base32"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,11 +83,11 @@ func strangers() []Behaviour {
 			return b, nil
 		})},
 		{Name: "guesses a label", play: stranger(func(s *Stage) ([]byte, error) {
-			return speak.HelloRecord(s.Edge.LabelName(guess()), "sallyport-trunk/1")
+			return speak.HelloRecord(s.Edge.LabelName(speak.Label()), "sallyport-trunk/1")
 		})},
 		{Name: "guesses 500 labels", Within: 10 * time.Second, play: guessMany},
 		{Name: "takes a label to the web", play: stranger(func(s *Stage) ([]byte, error) {
-			return speak.HelloRecord(s.Edge.LabelName(guess()), "h2", "http/1.1")
+			return speak.HelloRecord(s.Edge.LabelName(speak.Label()), "h2", "http/1.1")
 		})},
 		{Name: "speaks TLS 1.2", play: strange(func(c *tls.Config) error {
 			c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
@@ -143,12 +141,6 @@ func strangeLink(act func(*speak.Link, *speak.Identity)) play {
 	}
 }
 
-func guess() string {
-	b := make([]byte, 16)
-	rand.Read(b)
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
-}
-
 func guessMany(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 	start := time.Now()
 	errs := make([]error, 10)
@@ -157,7 +149,7 @@ func guessMany(ctx context.Context, s *Stage, within time.Duration) (Outcome, ti
 		wg.Go(func() {
 			for range 50 {
 				out, _, err := stranger(func(s *Stage) ([]byte, error) {
-					return speak.HelloRecord(s.Edge.LabelName(guess()), "sallyport-trunk/1")
+					return speak.HelloRecord(s.Edge.LabelName(speak.Label()), "sallyport-trunk/1")
 				})(ctx, s, quick)
 				if err != nil || out != Cut {
 					errs[i] = fmt.Errorf("a guess was %s: %w", out, err)

@@ -65,8 +65,6 @@ func plainOn(b func() []byte) play {
 	})
 }
 
-func edata(n int) []byte { return speak.Eframe(speak.EData, make([]byte, n)) }
-
 func trunks() []Behaviour {
 	cut := []Outcome{Cut}
 	b := []Behaviour{
@@ -81,7 +79,7 @@ func trunks() []Behaviour {
 		{Name: "ids that go down", play: plainOn(func() []byte { return append(speak.Yopen(5), speak.Yopen(3)...) })},
 		{Name: "stream opened twice", play: plainOn(func() []byte { return append(speak.Yopen(5), speak.Yopen(5)...) })},
 		{Name: "yamux: data after FIN", play: bytesOn(func([]byte) []byte {
-			return append(speak.Yframe(speak.YWindow, speak.YFIN, 1, 0, nil), speak.Ydata(1, edata(1))...)
+			return append(speak.Yframe(speak.YWindow, speak.YFIN, 1, 0, nil), speak.Ydata(1, speak.Edata(1))...)
 		})},
 		{Name: "ping flood", play: plainOn(func() []byte { return bytes.Repeat(speak.Yframe(speak.YPing, speak.YSYN, 0, 1, nil), 100) })},
 		{Name: "window flood", play: floodTrunk(speak.Yframe(speak.YWindow, 0, 1, 1, nil), 200_000)},
@@ -93,7 +91,7 @@ func trunks() []Behaviour {
 			return append(end, bytes.Repeat(speak.Yframe(speak.YWindow, 0, 1, 1, nil), 1000)...)
 		})},
 		{Name: "unknown frame of the envelope", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, speak.Eframe(99, nil)) })},
-		{Name: "data before OPEN", play: plainOn(func() []byte { return append(speak.Yopen(1), speak.Ydata(1, edata(5))...) })},
+		{Name: "data before OPEN", play: plainOn(func() []byte { return append(speak.Yopen(1), speak.Ydata(1, speak.Edata(5))...) })},
 		{Name: "OPEN twice", play: bytesOn(func(id []byte) []byte { return speak.Ydata(1, speak.Open(id)) })},
 		{Name: "OPEN too short", play: plainOn(func() []byte {
 			return append(speak.Yopen(1), speak.Ydata(1, speak.Eframe(speak.EOpen, make([]byte, 5)))...)
@@ -102,10 +100,10 @@ func trunks() []Behaviour {
 		{Name: "data of no bytes", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, speak.Eframe(speak.EData, nil)) })},
 		{Name: "data longer than allowed", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, []byte{speak.EData, 1, 0, 0}) })},
 		{Name: "data beyond the early window", play: plainOn(func() []byte {
-			return append(speak.Yopen(1), speak.Ydata(1, append(speak.Open(speak.StreamID()), edata(speak.EarlyWindow+1)...))...)
+			return append(speak.Yopen(1), speak.Ydata(1, append(speak.Open(speak.StreamID()), speak.Edata(speak.EarlyWindow+1)...))...)
 		})},
-		{Name: "data beyond the window", play: bytesOn(func([]byte) []byte { return bytes.Repeat(speak.Ydata(1, edata(32<<10)), 1000) })},
-		{Name: "data after the FIN", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, append(speak.Eframe(speak.EFin, nil), edata(1)...)) })},
+		{Name: "data beyond the window", play: bytesOn(func([]byte) []byte { return bytes.Repeat(speak.Ydata(1, speak.Edata(32<<10)), 1000) })},
+		{Name: "data after the FIN", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, append(speak.Eframe(speak.EFin, nil), speak.Edata(1)...)) })},
 		{Name: "FIN twice", play: bytesOn(func([]byte) []byte {
 			return speak.Ydata(1, append(speak.Eframe(speak.EFin, nil), speak.Eframe(speak.EFin, nil)...))
 		})},
@@ -123,7 +121,7 @@ func trunks() []Behaviour {
 		{Name: "stream without OPEN", Within: 12 * time.Second, play: plainOn(func() []byte { return speak.Yopen(1) })},
 		{Name: "a flipped bit", play: func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 			return onTrunk(func(t *speak.Trunk, _ *speak.Link) error {
-				_, err := rawOf(t).Write(append([]byte{0x17, 3, 3, 0, 100}, make([]byte, 100)...))
+				_, err := t.Raw().Write(append([]byte{0x17, 3, 3, 0, 100}, make([]byte, 100)...))
 				return err
 			})(ctx, s, within)
 		}},
@@ -181,7 +179,7 @@ func openings() []Behaviour {
 			speak.WriteAll(t, append(speak.Yopen(1), speak.Ydata(1, speak.Attach(speak.StreamID(), 1))...))
 		})},
 		{Name: "OPEN without a request", Want: refused, Within: 12 * time.Second, play: opening(speak.EVerdict, func(t *speak.Trunk, _ *speak.Link) {
-			speak.WriteAll(t, append(speak.Yopen(1), speak.Ydata(1, append(speak.Open(speak.StreamID()), edata(100)...))...))
+			speak.WriteAll(t, append(speak.Yopen(1), speak.Ydata(1, append(speak.Open(speak.StreamID()), speak.Edata(100)...))...))
 		})},
 		{Name: "400 OPENs without a request", Want: refused, Within: 12 * time.Second, play: opening(speak.EVerdict, func(t *speak.Trunk, _ *speak.Link) {
 			for i := range uint32(400) {
@@ -319,7 +317,7 @@ func neverReads(ctx context.Context, s *Stage, _ time.Duration) (Outcome, time.D
 		}
 		for i := range uint32(50) {
 			speak.WriteAll(t, speak.Ydata(2*i+1, speak.Ack(0, speak.MaxWindow)))
-			speak.WriteAll(t, speak.Ydata(2*i+1, edata(32<<10)))
+			speak.WriteAll(t, speak.Ydata(2*i+1, speak.Edata(32<<10)))
 		}
 		select {
 		case <-time.After(3 * time.Second):

@@ -29,7 +29,9 @@ func (w *World) Play(ctx context.Context, c Cause, n int) Row {
 	plans := w.plans(n, c.Bulk, c.Lasts)
 	var client ledger.Client
 	var wg sync.WaitGroup
-	wg.Go(func() { client.RunAll(ctx, w.dial, plans, 2*time.Minute) }) // what came is in the entries
+	players, quit := context.WithCancel(ctx)
+	defer quit()
+	wg.Go(func() { client.RunAll(players, w.dial, plans, 2*time.Minute) }) // what came is in the entries
 	if err := w.allBegun(ctx, &client, plans); err != nil {
 		faults = append(faults, err)
 	}
@@ -40,6 +42,7 @@ func (w *World) Play(ctx context.Context, c Cause, n int) Row {
 	}
 	if c.Want == Die {
 		faults = append(faults, w.over(ctx, &client, plans, at.Add(c.Ends)))
+		quit() // who rests need not wake up to see that it is over
 	} else {
 		wg.Wait()
 		faults = append(faults, w.over(ctx, &client, plans, time.Now().Add(5*time.Second)))

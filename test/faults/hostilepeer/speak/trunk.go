@@ -1,15 +1,18 @@
 package speak
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -283,4 +286,34 @@ func (e Edge) Come(ctx context.Context, label string) (*net.TCPConn, error) {
 		return nil, err
 	}
 	return raw, WriteAll(raw, record)
+}
+
+// Label is one that the edge has not given.
+func Label() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+}
+
+// Zeros reads as zeros without end.
+type Zeros struct{}
+
+// Read gives zeros.
+func (Zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// Raw is the TCP connection below.
+func (t *Trunk) Raw() net.Conn { return t.Conn.(*tls.Conn).NetConn() }
+
+// Edata is DATA of n zeros.
+func Edata(n int) []byte { return Eframe(EData, make([]byte, n)) }
+
+// Flood writes a frame over and over and reads nothing.
+func Flood(l *Link, b []byte, n int) {
+	all := bytes.Repeat(b, 1000)
+	for range n / 1000 {
+		l.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		if _, err := l.Write(all); err != nil {
+			return
+		}
+	}
 }
