@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/config"
 	"github.com/sallyport/sallyport/internal/buildinfo"
 	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/procs"
 )
 
 // serve runs an edge until ctx ends.
@@ -33,6 +34,7 @@ func serve(ctx context.Context, configPath string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
+	slog.SetDefault(log) // libraries log there, that of the embedded provider among them
 	r, err := openRooms(ctx, configPath, c, log)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func (r *rooms) listen(c *config.Config) (l listeners, err error) {
 		}
 	}()
 	if l.public, err = net.Listen("tcp", c.Listen); err != nil {
-		return l, fmt.Errorf("listen for links and browsers (listen: %s): %w", c.Listen, err)
+		return l, notBound("links and browsers", "listen", c.Listen, err)
 	}
 	if l.admin, err = admin.Listen(c.Socket()); err != nil {
 		return l, err
@@ -85,9 +87,33 @@ func (r *rooms) listen(c *config.Config) (l listeners, err error) {
 		return l, nil
 	}
 	if l.metrics, err = net.Listen("tcp", c.Metrics.Listen); err != nil {
-		return l, fmt.Errorf("listen for metrics (metrics.listen: %s): %w", c.Metrics.Listen, err)
+		return l, notBound("metrics", "metrics.listen", c.Metrics.Listen, err)
 	}
 	return l, nil
+}
+
+// bindError is an address that could not be bound, and what an operator does.
+type bindError struct{ what, key, addr, cause string }
+
+func notBound(what, key, addr string, err error) error {
+	var se *os.SyscallError
+	if errors.As(err, &se) {
+		err = se.Err
+	}
+	return &bindError{what, key, addr, err.Error()}
+}
+
+// Error names the address once; what the system says of it does so again.
+func (e *bindError) Error() string {
+	return fmt.Sprintf("cannot listen for %s at %s: %s", e.what, e.addr, e.cause)
+}
+
+// Hint is the next step.
+func (e *bindError) Hint() string {
+	if e.key == "metrics.listen" {
+		return "set metrics.listen in the config file to another address, or to off"
+	}
+	return "stop what has the port, or set " + e.key + " in the config file to another address"
 }
 
 // run serves until ctx ends, or a room fails. The audit ends last: it takes what
@@ -110,6 +136,7 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	g.Go(func() error { return named("certificates", r.certs.Run(ctx)) })
 	g.Go(func() error { return named("store", r.store.Run(ctx)) })
 	g.Go(func() error { return r.reloadOnSignal(ctx) })
+	g.Go(func() error { procs.Run(ctx); return nil })
 	if l.metrics != nil {
 		g.Go(func() error { return named("metrics", r.metrics.Serve(ctx, l.metrics, r.log)) })
 	}

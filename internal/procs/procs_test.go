@@ -1,0 +1,41 @@
+package procs
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	var g governor
+	const us = time.Microsecond
+	for i, step := range []struct {
+		load float64
+		turn time.Duration
+		want change
+	}{
+		{0.1, 20 * us, none}, {0.1, 20 * us, none}, {0.1, 55 * us, none}, // not short: begin again
+		{0.1, 20 * us, none}, {0.1, 20 * us, none}, {0.01, time.Second, none}, {0.1, 20 * us, none}, {0.1, 20 * us, one},
+		{0.01, time.Second, none}, {0.5, 20 * us, none}, {0.5, 55 * us, none}, {0.2, 80 * us, all},
+		{0.2, 20 * us, none}, {0.2, 20 * us, none}, {0.9, 20 * us, none}, {0.2, 20 * us, none},
+		{0.2, 20 * us, none}, {0.2, 20 * us, none}, {0.2, 20 * us, one}, {0.9, 20 * us, all},
+	} {
+		if got := g.look(step.load, step.turn); got != step.want {
+			t.Errorf("step %d, load %.2f, turns of %v: change %d, want %d", i, step.load, step.turn, got, step.want)
+		}
+	}
+}
+
+// Not parallel: it is about the whole process.
+func TestRunPutsEverythingBack(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "")
+	before := runtime.GOMAXPROCS(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	Run(ctx)
+	if got := runtime.GOMAXPROCS(0); got != before {
+		t.Errorf("after Run: %d processors, before %d", got, before)
+	}
+}
