@@ -374,17 +374,44 @@ func TestFailedTriesAreLimited(t *testing.T) {
 	b := start(t)
 	b.add(t)
 	id := b.begin(t, b.client)
-	for range accountBurst {
+	for range pairBurst {
 		if status, _, _ := b.submit(t, b.client, id, email, "wrong password"); status != http.StatusUnauthorized {
 			t.Fatalf("status %d", status)
 		}
 	}
 	if status, _, _ := b.submit(t, b.client, id, " ALICE@site.com", password); status != http.StatusTooManyRequests {
-		t.Fatalf("the right password after %d wrong ones: %d", accountBurst, status)
+		t.Fatalf("the right password after %d wrong ones: %d", pairBurst, status)
 	}
-	b.later(accountEvery)
+	b.later(pairEvery)
 	if status, _, _ := b.submit(t, b.client, id, email, password); status != http.StatusSeeOther {
 		t.Fatalf("after a while: %d", status)
+	}
+}
+
+// A stranger's failures lock the account for the stranger, not for its owner;
+// failures from many addresses lock it for all, for a while.
+func TestStrangersDoNotLockAnAccount(t *testing.T) {
+	t.Parallel()
+	l := start(t).login
+	stranger, owner := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for l.try(email, stranger) {
+	}
+	if !l.try(email, owner) {
+		t.Fatal("locked out by one stranger")
+	}
+	l.untry(email, owner)
+	n := 0
+	for from := owner.Next(); n <= accountBurst && l.try(email, from); from = from.Next() {
+		n++
+	}
+	if want := accountBurst - pairBurst; n != want {
+		t.Fatalf("%d tries from many addresses, want %d", n, want)
+	}
+	if l.try(email, owner) {
+		t.Fatal("no limit over all addresses")
+	}
+	if !l.pairs.Has(pair{email, owner}, l.now()) || !l.failed.Has(owner, l.now()) {
+		t.Error("a try that was not made has cost one")
 	}
 }
 
@@ -396,7 +423,7 @@ func TestTriesAtOnceAreLimited(t *testing.T) {
 	b.add(t)
 	b.login.failed = quota.New[netip.Addr](addressEvery, 1000, maxCounted) // the account's limit is looked at
 	id := b.begin(t, b.client)
-	const tries = 6 * accountBurst
+	const tries = 6 * pairBurst
 	checked := make(chan bool, tries)
 	for range tries {
 		go func() {
@@ -413,8 +440,8 @@ func TestTriesAtOnceAreLimited(t *testing.T) {
 			n++
 		}
 	}
-	if n > accountBurst {
-		t.Fatalf("%d passwords were tried, want %d at most", n, accountBurst)
+	if n > pairBurst {
+		t.Fatalf("%d passwords were tried, want %d at most", n, pairBurst)
 	}
 }
 

@@ -22,10 +22,12 @@ const (
 	// hashWait is how long a login may wait for its turn at the hash.
 	hashWait = 5 * time.Second
 
-	// Failed tries: of an account, which an attacker may also use up to lock it
-	// for a while, so it gives tries back soon; and of an address.
-	accountEvery, accountBurst = 30 * time.Second, 10
+	// Failed tries: of an account from one address, of an address, and of an
+	// account from anywhere. The last locks its owner out as well, so one address
+	// alone, at the first limit, gets tries back more slowly than it gives them.
+	pairEvery, pairBurst       = 30 * time.Second, 10
 	addressEvery, addressBurst = 5 * time.Second, 40
+	accountEvery, accountBurst = 10 * time.Second, 100
 	// beginEvery and beginBurst bound the requests that one address begins.
 	beginEvery, beginBurst = 200 * time.Millisecond, 200
 	maxCounted             = 10_000
@@ -46,15 +48,24 @@ type loginPage struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	accounts *quota.Buckets[string]     // failures
-	failed   *quota.Buckets[netip.Addr] // failures
+	// Failures.
+	pairs    *quota.Buckets[pair]
+	accounts *quota.Buckets[string]
+	failed   *quota.Buckets[netip.Addr]
 	begun    *quota.Buckets[netip.Addr]
+}
+
+// pair is an account as it is tried from an address.
+type pair struct {
+	account string
+	from    netip.Addr
 }
 
 func newLoginPage(people *People, s *storage, cfg Config) *loginPage {
 	return &loginPage{
 		people: people, storage: s, webURL: cfg.WebURL, secure: strings.HasPrefix(cfg.WebURL, "https://"),
 		log: cfg.Log, now: cfg.Clock,
+		pairs:    quota.New[pair](pairEvery, pairBurst, maxCounted),
 		accounts: quota.New[string](accountEvery, accountBurst, maxCounted),
 		failed:   quota.New[netip.Addr](addressEvery, addressBurst, maxCounted),
 		begun:    quota.New[netip.Addr](beginEvery, beginBurst, maxCounted),
@@ -139,7 +150,7 @@ func (l *loginPage) submit(w http.ResponseWriter, r *http.Request) {
 		l.lost(w)
 	default:
 		l.untry(again.Email, from)
-		l.accounts.Forget(again.Email)
+		l.pairs.Forget(pair{again.Email, from})
 		http.Redirect(w, r, l.webURL+Path+"/authorize/callback?id="+req.id, http.StatusSeeOther)
 	}
 }
@@ -148,10 +159,15 @@ func (l *loginPage) submit(w http.ResponseWriter, r *http.Request) {
 // looked at: taken afterwards, any number could be under way at once.
 func (l *loginPage) try(account string, from netip.Addr) bool {
 	now := l.now()
+	if !l.pairs.Take(pair{account, from}, now) {
+		return false
+	}
 	if !l.accounts.Take(account, now) {
+		l.pairs.Give(pair{account, from}, now)
 		return false
 	}
 	if !l.failed.Take(from, now) {
+		l.pairs.Give(pair{account, from}, now)
 		l.accounts.Give(account, now)
 		return false
 	}
@@ -161,6 +177,7 @@ func (l *loginPage) try(account string, from netip.Addr) bool {
 // untry gives them back: no wrong password was tried.
 func (l *loginPage) untry(account string, from netip.Addr) {
 	now := l.now()
+	l.pairs.Give(pair{account, from}, now)
 	l.accounts.Give(account, now)
 	l.failed.Give(from, now)
 }
