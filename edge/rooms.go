@@ -58,7 +58,7 @@ func openRooms(ctx context.Context, path string, c *config.Config, log *slog.Log
 		return nil, err
 	}
 	if r.store, err = store.Open(c.Database(), log); err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.Database(), err)
+		return nil, err
 	}
 	if err := r.openKept(ctx, c); err != nil {
 		r.store.Close()

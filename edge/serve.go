@@ -105,7 +105,7 @@ func notBound(what, key, addr string, err error) error {
 
 // Error names the address once; what the system says of it does so again.
 func (e *bindError) Error() string {
-	return fmt.Sprintf("cannot listen for %s at %s: %s", e.what, e.addr, e.cause)
+	return fmt.Sprintf("listen for %s (%s: %s): %s", e.what, e.key, e.addr, e.cause)
 }
 
 // Hint is the next step.

@@ -189,8 +189,9 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer l.Close()
 	err = serve(t.Context(), e.file, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "listen: 127.0.0.1") {
-		t.Errorf("error = %v, want one that names the key", err)
+	var h interface{ Hint() string }
+	if err == nil || strings.Count(err.Error(), "127.0.0.1") != 1 || !strings.Contains(err.Error(), "listen: 127.0.0.1") || !errors.As(err, &h) || h.Hint() == "" {
+		t.Errorf("error = %v, want one that names key and address once, with a hint", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // Serve runs an edge with this config file until ctx ends. Its error is told as
-// that of the command.
+// that of the command, and may have a method Hint with the next step.
 type Serve func(ctx context.Context, configPath string) error
 
 // app is one run of the program.
@@ -31,7 +32,8 @@ type app struct {
 	config, socket string
 	json           bool
 
-	started bool // a command has begun: what fails now is not its usage
+	started bool   // a command has begun: what fails now is not its usage
+	command string // the one that ran, or whose words were a mistake
 }
 
 // Run does what args say and gives the exit code. SIGINT and SIGTERM end it.
@@ -48,9 +50,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
+	a.command = c.CommandPath()
 	if err != nil && !a.started {
 		err = usage(err)
+		a.json = a.json || slices.Contains(args, "--json")
 	}
 	code := exitCode(ctx, err)
 	if code != exitInterrupted {

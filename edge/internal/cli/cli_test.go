@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/config"
 	"github.com/sallyport/sallyport/edge/internal/relay"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
+	"github.com/sallyport/sallyport/edge/internal/store"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -409,20 +412,57 @@ func TestNoEdge(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"not running", exitEdge, "hint: is it running? sallyport-edge serve", []string{"app", "list", "--config", conf}},
-		{"no socket", exitEdge, "cannot be reached at /nowhere.sock", []string{"app", "list", "--socket", "/nowhere.sock"}},
+		{"not running", exitEdge, "hint: sallyport-edge serve --config FILE", []string{"app", "list", "--config", conf}},
+		{"no socket", exitEdge, "nothing serves /nowhere.sock", []string{"app", "list", "--socket", "/nowhere.sock"}},
 		{"no config", exitFailed, "does not exist; make one with sallyport-edge init", []string{"app", "list", "--config", filepath.Join(dir, "none.yaml")}},
 		{"bad config", exitFailed, "bad.yaml:1: nmae: is not a key; did you mean name?", []string{"app", "list", "--config", bad}},
 		{"no default config", exitFailed, "name it with --config", []string{"app", "list"}},
 		{"unknown command", exitUsage, "unknown command", []string{"apps"}},
 		{"unknown verb", exitUsage, "\"remove\" is not a command: write one of add, list, edit, rm", []string{"app", "remove"}},
 		{"no verb", exitUsage, "what to do is missing", []string{"app"}},
+		{"help of the command", exitUsage, "hint: sallyport-edge app add --help", []string{"app", "add"}},
 		{"unknown flag", exitUsage, "unknown flag", []string{"app", "list", "--wide"}},
 		{"argument too many", exitUsage, "app list", []string{"app", "list", "x"}},
 	} {
 		r := run(t, "", c.args...)
 		if r.code != c.code || r.out != "" || !strings.Contains(r.err, c.want) || !strings.Contains(r.err, "sallyport-edge: hint: ") && c.name != "no config" && c.name != "bad config" {
 			t.Errorf("%s: code %d\n%s%s", c.name, r.code, r.out, r.err)
+		}
+	}
+}
+
+// With --json an error is an object on stderr, whatever was wrong.
+func TestErrorsAsJSON(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]adminapi.Code{
+		"app list --json --socket /nowhere.sock": adminapi.CodeEdgeDown,
+		"app list --json --config /nowhere.yaml": adminapi.CodeInternal,
+		"app --json remove":                      adminapi.CodeInvalid,
+		"app list --wide --json":                 adminapi.CodeInvalid,
+	} {
+		r := run(t, "", strings.Fields(words)...)
+		var p adminapi.Problem
+		if err := json.Unmarshal([]byte(r.err), &p); err != nil || p.Code != want || p.Title == "" || r.out != "" {
+			t.Errorf("%s: %v, %+v", words, err, r)
+		}
+	}
+}
+
+// What keeps an edge from starting comes with the next step.
+func TestServeFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		code int
+		want string
+	}{
+		{fmt.Errorf("open database x: %w", store.ErrLocked), exitEdge, "error: open database x: another sallyport-edge has it open\nsallyport-edge: hint: stop the other one"},
+		{fmt.Errorf("wrapped: %w", &hinted{errors.New("port taken"), "take another"}), exitFailed, "error: wrapped: port taken\nsallyport-edge: hint: take another"},
+	} {
+		var out bytes.Buffer
+		a := &app{out: io.Discard, err: &out, serve: func(context.Context, string) error { return c.err }}
+		if code := a.run(t.Context(), []string{"serve", "--config", "x"}); code != c.code || !strings.Contains(out.String(), c.want) {
+			t.Errorf("code %d, %s", code, out.String())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,6 +36,9 @@ type hinted struct {
 	hint string
 }
 
+// Hint is the next step; errors of the program that runs the edge have it too.
+func (e *hinted) Hint() string { return e.hint }
+
 func (e *hinted) Unwrap() error { return e.error }
 
 // exitCode derives the exit code from how a command ended.
@@ -66,27 +70,41 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// report prints an error and its hint.
+// report prints an error and its hint; with --json a Problem in one line.
 func (a *app) report(err error) {
 	if err == nil {
 		return
 	}
-	hint := ""
+	p := a.problemOf(err)
+	if a.json {
+		json.NewEncoder(a.err).Encode(p)
+		return
+	}
+	for line := range strings.SplitSeq(p.Error(), "\n") {
+		fmt.Fprintf(a.err, "sallyport-edge: error: %s\n", clean(line))
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(a.err, "sallyport-edge: hint: %s\n", clean(p.Hint))
+	}
+}
+
+// problemOf makes a Problem of whatever ended a command.
+func (a *app) problemOf(err error) *adminapi.Problem {
 	var p *adminapi.Problem
-	var h *hinted
+	var h interface{ Hint() string }
 	var u *usageError
 	switch {
 	case errors.As(err, &p):
-		hint = p.Hint
-	case errors.As(err, &h):
-		hint = h.hint
+		return p
 	case errors.As(err, &u):
-		hint = "sallyport-edge --help, or COMMAND --help"
+		return &adminapi.Problem{Code: adminapi.CodeInvalid, Title: err.Error(), Hint: a.command + " --help"}
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(a.err, "sallyport-edge: error: %s\n", clean(line))
+	p = &adminapi.Problem{Code: adminapi.CodeInternal, Title: err.Error()}
+	switch {
+	case errors.As(err, &h):
+		p.Hint = h.Hint()
+	case errors.Is(err, store.ErrLocked):
+		p.Code, p.Hint = adminapi.CodeDatabaseLocked, "stop the other one, or give this one a state directory of its own (state in edge.yaml)"
 	}
-	if hint != "" {
-		fmt.Fprintf(a.err, "sallyport-edge: hint: %s\n", clean(hint))
-	}
+	return p
 }

@@ -82,7 +82,7 @@ func TestSecondOpenIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.db")
 	openBolt(t, path)
 	_, err := store.Open(path, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "stop the other sallyport-edge") {
+	if !errors.Is(err, store.ErrLocked) || strings.Count(err.Error(), "open") != 2 || !strings.Contains(err.Error(), path) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -24,7 +24,7 @@ var (
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrLocked: another process holds the database file.
-	ErrLocked = errors.New("database is in use by another process")
+	ErrLocked = errors.New("another sallyport-edge has it open")
 	// ErrNewerSchema: a newer program has written the database.
 	ErrNewerSchema = migrate.ErrNewer
 	// ErrDamaged: a record does not read back as it was written.

@@ -13,6 +13,8 @@ const (
 	CodeUnsupported Code = "unsupported"   // not with this configuration
 	CodeInternal    Code = "internal"      // a fault of ours
 	CodeEdgeDown    Code = "edge-down"     // made by the client: no edge answers
+
+	CodeDatabaseLocked Code = "database-locked" // of serve: another edge holds it
 )
 
 // Problem is an error as the admin socket tells it: application/problem+json

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
 	"github.com/sallyport/sallyport/internal/ipc"
@@ -102,6 +103,9 @@ func (c *Client) unreached(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		p.Title, p.Detail = "the edge is not running", "nothing serves "+c.socket
+		p.Hint = "sallyport-edge serve --config FILE; another edge is named with --config or --socket"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, ipc.ErrUntrusted):
 		p.Code, p.Hint = adminapi.CodePermission, "run the command as the user that the edge runs as, or as root"
 	}
