@@ -28,13 +28,14 @@ const layout = `<!doctype html>
 <title>%s - Sallyport</title>
 <style>
 body{margin:0;padding:1.5rem 1rem;background:#f4f5f7;color:#1b1f24;font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{box-sizing:border-box;max-width:34rem;margin:4vh auto;padding:1.75rem;background:#fff;border:1px solid #d0d7de;border-radius:.75rem;overflow-wrap:anywhere}
+main{box-sizing:border-box;max-width:36rem;margin:4vh auto;padding:1.75rem;background:#fff;border:1px solid #d0d7de;border-radius:.75rem;overflow-wrap:anywhere}
 h1{margin:0 0 .75rem;font-size:1.45rem;line-height:1.25}
 .brand{margin:0 0 1.25rem;color:#57606a;font-weight:600;letter-spacing:.02em}
+svg{width:1.1em;height:1.1em;margin-right:.45em;vertical-align:-.15em;fill:none;stroke:currentColor;stroke-width:2}
 @media (prefers-color-scheme:dark){body{background:#0f1318;color:#e6e9ed}main{background:#181d24;border-color:#353c45}.brand{color:#9aa4af}}
 </style>
 <main>
-<p class="brand">Sallyport</p>
+<p class="brand"><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 15V7a6 6 0 0 1 12 0v8M6 15v-5a2 2 0 0 1 4 0v5"/></svg>Sallyport</p>
 <h1>%s</h1>
 <p>%s</p>
 </main>
