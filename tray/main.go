@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/api/client"
 	"github.com/sallyport/sallyport/internal/browser"
 	"github.com/sallyport/sallyport/internal/buildinfo"
+	"github.com/sallyport/sallyport/internal/paths"
 	"github.com/sallyport/sallyport/tray/internal/ui"
 )
 
@@ -36,6 +37,15 @@ func main() {
 func run(socket string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	dir, err := paths.RuntimeDir()
+	if err != nil {
+		return err
+	}
+	lock, err := single(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	c, err := client.New(client.Options{Socket: socket})
 	if err != nil {
 		return err

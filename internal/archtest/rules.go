@@ -114,7 +114,7 @@ func modules() map[string][]string {
 		"github.com/cli/browser":              {"internal/browser"},
 		"github.com/fsnotify/fsnotify":        {"edge/internal/config"},
 		"github.com/coreos/go-systemd/v22":    {"daemon/internal/service"},
-		"github.com/gofrs/flock":              {"daemon/internal/store", "edge/internal/store"},
+		"github.com/gofrs/flock":              {"daemon/internal/store", "edge/internal/store", "tray"},
 		"github.com/chromedp/chromedp":        {testRoom},
 		"github.com/chromedp/cdproto":         {testRoom},
 		"github.com/rogpeppe/go-internal":     {testRoom},

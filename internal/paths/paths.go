@@ -43,6 +43,10 @@ func Socket() (string, error) {
 	return userSocket()
 }
 
+// RuntimeDir is where the programs of the calling user keep what is of use only
+// while they run.
+func RuntimeDir() (string, error) { return userRuntime() }
+
 // Sockets gives the places where a client looks for a daemon, in their order:
 // flag (where it is not ""; then nothing else), SALLYPORT_SOCKET (likewise),
 // the user's own socket, the machine's.

@@ -21,13 +21,17 @@ func userState() (string, error) {
 
 // userSocket falls back to the state directory where no login manager made a
 // runtime directory (containers, su).
-func userSocket() (string, error) {
+func userRuntime() (string, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "sallyport", "daemon.sock"), nil
+		return filepath.Join(dir, "sallyport"), nil
 	}
-	state, err := userState()
+	return userState()
+}
+
+func userSocket() (string, error) {
+	dir, err := userRuntime()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(state, "daemon.sock"), nil
+	return filepath.Join(dir, "daemon.sock"), nil
 }

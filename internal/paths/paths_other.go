@@ -19,10 +19,18 @@ func userState() (string, error) {
 }
 
 // userSocket is short: a socket's path has 103 bytes at most on darwin.
-func userSocket() (string, error) {
+func userRuntime() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(home, ".sallyport", "daemon.sock"), nil
+	return filepath.Join(home, ".sallyport"), nil
+}
+
+func userSocket() (string, error) {
+	dir, err := userRuntime()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "daemon.sock"), nil
 }

@@ -28,6 +28,8 @@ func userState() (string, error) {
 
 // userSocket carries the SID, which unlike a name is unique and has no odd
 // characters.
+func userRuntime() (string, error) { return userState() }
+
 func userSocket() (string, error) {
 	u, err := windows.GetCurrentProcessToken().GetTokenUser()
 	if err != nil {
