@@ -160,7 +160,7 @@ func hosts() []Behaviour {
 		{Name: "VERDICT twice", play: admitted(func() []byte { return speak.Ydata(1, ok()) })},
 		{Name: "VERDICT with lines of a log", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("x", "a\nb", ""))) })},
 		{Name: "VERDICT of an unknown code", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("gibberish", "no", ""))) })},
-		{Name: "no VERDICT", Within: 20 * time.Second, play: pinging(false)},
+		{Name: "no VERDICT", Within: 23 * time.Second, play: pinging(false)},
 		{Name: "data beyond the window", play: hostBeyond},
 		{Name: "FIN twice", play: finTwice},
 		{Name: "ACK beyond what was sent", play: admitted(func() []byte { return speak.Ydata(1, speak.Ack(1<<40, 1<<40+1)) })},
