@@ -244,18 +244,21 @@ func (p *Pool) watch(tr *trunk, s *wire.Stream) {
 		return // the trunk is gone, and the stream with it
 	}
 	p.cfg.Log.Debug("stream open", "trunk", tr.id, "stream", s.ID(), "trace", s.Trace())
-	started := p.cfg.Go(func(context.Context) {
-		<-s.Done() // the trunk's end, at the latest with Run's, is the stream's
-		p.drop(tr, s.ID())
-		sent, received := s.Counters()
-		m := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received, Code: reasonOf(s.Err()).Code}
-		p.cfg.Log.Debug("stream closed", "trunk", m.Trunk, "stream", m.Stream, "code", m.Code, "bytes_to_origin", sent, "bytes_to_client", received)
-		p.cfg.Report(m)
+	// An idle stream has no goroutine for this.
+	s.AfterEnd(func() {
+		if !p.cfg.Go(func(context.Context) { p.ended(tr, s) }) {
+			p.drop(tr, s.ID()) // the daemon stops: there is nobody to tell
+		}
 	})
-	if !started {
-		p.drop(tr, s.ID())
-		s.Reset(&wire.Reason{Code: wire.CodeClosed, Text: "the daemon stopped"})
-	}
+}
+
+// ended reports the end of a stream.
+func (p *Pool) ended(tr *trunk, s *wire.Stream) {
+	p.drop(tr, s.ID())
+	sent, received := s.Counters()
+	m := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received, Code: reasonOf(s.Err()).Code}
+	p.cfg.Log.Debug("stream closed", "trunk", m.Trunk, "stream", m.Stream, "code", m.Code, "bytes_to_origin", sent, "bytes_to_client", received)
+	p.cfg.Report(m)
 }
 
 // reasonOf is what the edge and the other end are told of an error.
