@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// every is how often the load is looked at.
-	every = 250 * time.Millisecond
+	// every is how often the load is looked at, atRest where there was none.
+	every, atRest = 250 * time.Millisecond, time.Second
 	// calm is how many looks in a row must find short turns.
 	calm = 4
 	// busy is the load, in processors, from which turns do not matter; idle is
@@ -38,24 +38,30 @@ func Run(ctx context.Context) {
 		return
 	}
 	defer runtime.SetDefaultGOMAXPROCS()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	timer := time.NewTimer(every)
+	defer timer.Stop()
 	var g governor
 	last, _ := used()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 		now, _ := used()
-		switch g.look(now.since(last)) {
+		load, turn := now.since(last)
+		switch g.look(load, turn) {
 		case one:
 			runtime.GOMAXPROCS(1)
 		case all:
 			runtime.SetDefaultGOMAXPROCS()
 		}
 		last = now
+		if load < idle {
+			timer.Reset(atRest)
+		} else {
+			timer.Reset(every)
+		}
 	}
 }
 
