@@ -16,6 +16,7 @@ type path struct {
 	name  string
 	addr  string
 	procs []process
+	logs  func() string // nil: there are none
 }
 
 // reference starts R (kind "r") or E ("e") in front of the service.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -102,10 +103,8 @@ func run(ctx context.Context, args []string) error {
 	for _, p := range b.paths {
 		b.own = append(b.own, p.procs...)
 	}
-	if err := b.all(ctx); err != nil {
-		return err
-	}
-	return b.print()
+	// What was measured before a path failed is printed all the same.
+	return errors.Join(b.all(ctx), b.print())
 }
 
 // bench is one run over all paths.
@@ -133,6 +132,9 @@ func (b *bench) all(ctx context.Context) error {
 			for k := range b.paths {
 				p := b.paths[(k+rep+i)%len(b.paths)]
 				f, err := p.measure(ctx, w, b.own)
+				if err != nil && p.logs != nil {
+					fmt.Fprintln(os.Stderr, p.logs())
+				}
 				if err != nil {
 					return err
 				}

@@ -34,7 +34,7 @@ type build struct {
 func parseBuild(s string) (build, error) {
 	name, rest, ok := strings.Cut(s, "=")
 	if !ok || name == "" {
-		return build{}, errors.New("want NAME=DIR[,KEY=VALUE]...")
+		return build{}, errors.New("want NAME=DIR[,KEY=VALUE], with any number of KEY=VALUE")
 	}
 	parts := strings.Split(rest, ",")
 	return build{name: name, dir: parts[0], env: parts[1:]}, nil
@@ -90,7 +90,7 @@ func sallyport(ctx context.Context, b build, service string, res table.Results, 
 func (b build) stage(ctx context.Context, w *harness.World, service string) (path, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	p := path{name: b.name}
+	p := path{name: b.name, logs: w.Logs}
 	edge, err := w.StartEdge(ctx, harness.EdgeOptions{Env: b.env})
 	if err != nil {
 		return p, err

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -28,7 +27,6 @@ type Process struct {
 	log  *os.File
 	done chan struct{}
 	err  error // of Wait; read after done
-	once sync.Once
 }
 
 // command is what to run, and how.

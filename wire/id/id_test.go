@@ -33,8 +33,13 @@ func TestIDsReturn(t *testing.T) {
 
 func TestIDsDiffer(t *testing.T) {
 	t.Parallel()
-	if NewStream() == NewStream() || NewTrunk() == NewTrunk() || NewTrace() == NewTrace() || NewLabel() == NewLabel() {
-		t.Error("two random ids are the same")
+	for what, make := range map[string]func() any{
+		"stream": func() any { return NewStream() }, "trunk": func() any { return NewTrunk() },
+		"trace": func() any { return NewTrace() }, "label": func() any { return NewLabel() },
+	} {
+		if first, second := make(), make(); first == second {
+			t.Errorf("%s: two random ids are the same", what)
+		}
 	}
 	if NewStream().IsZero() || !(Stream{}).IsZero() || !(Trunk{}).IsZero() || !(Key{}).IsZero() {
 		t.Error("IsZero")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/sallyport/sallyport/internal/logging"
 )
@@ -154,7 +155,7 @@ func damagedOr(err error) error {
 		return err
 	case errors.As(err, &pathErr), errors.As(err, &sysErr):
 		return err
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: another program has opened the database", ErrLocked)
 	}
 	return fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -54,9 +54,7 @@ type row struct {
 	what             string
 	workload, figure string
 	// against is the reference; "" means that the figure is absolute.
-	against string
-	// refFigure is the reference's figure; "" means the same.
-	refFigure   string
+	against     string
 	first, goal float64
 	// less means that smaller is better.
 	less bool
