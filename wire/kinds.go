@@ -108,81 +108,54 @@ func (*AppsRequest) Kind() Kind { return KindAppsRequest }
 // Kind is the message's number.
 func (*Apps) Kind() Kind { return KindApps }
 
+// Kind is the message's number.
+func (*Resume) Kind() Kind { return KindResume }
+
+// messages makes an empty message of each kind.
+var messages = [...]func() Message{
+	KindHello:           func() Message { return new(Hello) },
+	KindWelcome:         func() Message { return new(Welcome) },
+	KindPing:            func() Message { return new(Ping) },
+	KindPong:            func() Message { return new(Pong) },
+	KindFailure:         func() Message { return new(Failure) },
+	KindOK:              func() Message { return new(OK) },
+	KindLoginStart:      func() Message { return new(LoginStart) },
+	KindLoginStarted:    func() Message { return new(LoginStarted) },
+	KindLoginRedeem:     func() Message { return new(LoginRedeem) },
+	KindLoginDone:       func() Message { return new(LoginDone) },
+	KindLoginEnded:      func() Message { return new(LoginEnded) },
+	KindLoginCancel:     func() Message { return new(LoginCancel) },
+	KindLogout:          func() Message { return new(Logout) },
+	KindEnrol:           func() Message { return new(Enrol) },
+	KindEnrolled:        func() Message { return new(Enrolled) },
+	KindRegister:        func() Message { return new(Register) },
+	KindRegistered:      func() Message { return new(Registered) },
+	KindTicketRequest:   func() Message { return new(TicketRequest) },
+	KindTicket:          func() Message { return new(Ticket) },
+	KindTicketFailed:    func() Message { return new(TicketFailed) },
+	KindOffer:           func() Message { return new(Offer) },
+	KindOfferFailed:     func() Message { return new(OfferFailed) },
+	KindOpenRequest:     func() Message { return new(OpenRequest) },
+	KindGrant:           func() Message { return new(Grant) },
+	KindDenied:          func() Message { return new(Denied) },
+	KindStreamEnded:     func() Message { return new(StreamEnded) },
+	KindExpireSoon:      func() Message { return new(ExpireSoon) },
+	KindSessionExtended: func() Message { return new(SessionExtended) },
+	KindSessionEnded:    func() Message { return new(SessionEnded) },
+	KindConnectorEnded:  func() Message { return new(ConnectorEnded) },
+	KindCut:             func() Message { return new(Cut) },
+	KindCutDone:         func() Message { return new(CutDone) },
+	KindDrain:           func() Message { return new(Drain) },
+	KindMoveTo:          func() Message { return new(MoveTo) },
+	KindAppsRequest:     func() Message { return new(AppsRequest) },
+	KindApps:            func() Message { return new(Apps) },
+	KindResume:          func() Message { return new(Resume) },
+}
+
 // newMessage returns an empty message of a kind, nil where the kind is unknown.
 func newMessage(k Kind) Message {
-	switch k {
-	case KindHello:
-		return new(Hello)
-	case KindWelcome:
-		return new(Welcome)
-	case KindPing:
-		return new(Ping)
-	case KindPong:
-		return new(Pong)
-	case KindFailure:
-		return new(Failure)
-	case KindOK:
-		return new(OK)
-	case KindLoginStart:
-		return new(LoginStart)
-	case KindLoginStarted:
-		return new(LoginStarted)
-	case KindLoginRedeem:
-		return new(LoginRedeem)
-	case KindLoginDone:
-		return new(LoginDone)
-	case KindLoginEnded:
-		return new(LoginEnded)
-	case KindLoginCancel:
-		return new(LoginCancel)
-	case KindLogout:
-		return new(Logout)
-	case KindEnrol:
-		return new(Enrol)
-	case KindEnrolled:
-		return new(Enrolled)
-	case KindRegister:
-		return new(Register)
-	case KindRegistered:
-		return new(Registered)
-	case KindTicketRequest:
-		return new(TicketRequest)
-	case KindTicket:
-		return new(Ticket)
-	case KindTicketFailed:
-		return new(TicketFailed)
-	case KindOffer:
-		return new(Offer)
-	case KindOfferFailed:
-		return new(OfferFailed)
-	case KindOpenRequest:
-		return new(OpenRequest)
-	case KindGrant:
-		return new(Grant)
-	case KindDenied:
-		return new(Denied)
-	case KindStreamEnded:
-		return new(StreamEnded)
-	case KindExpireSoon:
-		return new(ExpireSoon)
-	case KindSessionExtended:
-		return new(SessionExtended)
-	case KindSessionEnded:
-		return new(SessionEnded)
-	case KindConnectorEnded:
-		return new(ConnectorEnded)
-	case KindCut:
-		return new(Cut)
-	case KindCutDone:
-		return new(CutDone)
-	case KindDrain:
-		return new(Drain)
-	case KindMoveTo:
-		return new(MoveTo)
-	case KindAppsRequest:
-		return new(AppsRequest)
-	case KindApps:
-		return new(Apps)
+	if int(k) >= len(messages) || messages[k] == nil {
+		return nil
 	}
-	return nil
+	return messages[k]()
 }

@@ -46,6 +46,7 @@ const (
 	KindMoveTo
 	KindAppsRequest
 	KindApps
+	KindResume
 )
 
 // Role is what a link is for.
@@ -80,6 +81,10 @@ type StreamRef struct {
 	Trunk   TrunkID  `json:"trunk"`
 	Stream  StreamID `json:"stream"`
 	Session string   `json:"session,omitempty"`
+	// Parked is true where the trunk is lost and the stream waits to go on with
+	// another carrier; Hostname is what it was opened to, and set only then.
+	Parked   bool   `json:"parked,omitempty"`
+	Hostname string `json:"hostname,omitempty"`
 }
 
 // Welcome answers Hello.
@@ -262,6 +267,14 @@ type TicketRequest struct {
 	Session  string      `json:"session"`
 	Hostname string      `json:"hostname"`
 	Carrier  CarrierKind `json:"carrier"`
+	// Host is the host process that holds streams of ours; nil where any will do.
+	Host *HostProcess `json:"host,omitempty"`
+}
+
+// HostProcess names one run of one host daemon.
+type HostProcess struct {
+	Key    KeyID  `json:"key"`
+	BootID string `json:"boot_id"`
 }
 
 // Ticket answers TicketRequest. Dial the edge EdgeID within TicketLife with SNI
@@ -272,6 +285,11 @@ type Ticket struct {
 	EdgeID string  `json:"edge_id"`
 	// HostKey is the public key of the host daemon that was offered the trunk.
 	HostKey KeyID `json:"host_key"`
+	// BootID is the BootID of its Hello.
+	BootID string `json:"boot_id,omitempty"`
+	// ResumeMS is how long a stream of the trunk may wait for another carrier, in
+	// milliseconds; 0: not at all.
+	ResumeMS int64 `json:"resume_ms,omitempty"`
 }
 
 // TicketFailed (edge to client): the host could not, or did not, come.
@@ -293,6 +311,8 @@ type Offer struct {
 	Session     string      `json:"session"`
 	Person      PersonInfo  `json:"person"`
 	Hostname    string      `json:"hostname"`
+	// ResumeMS is as in Ticket.
+	ResumeMS int64 `json:"resume_ms,omitempty"`
 }
 
 // OfferFailed (host to edge): the offer cannot be met.
@@ -319,6 +339,29 @@ type Grant struct {
 	Hostname string     `json:"hostname"`
 	Port     uint16     `json:"port,omitempty"`
 	Rule     string     `json:"rule"`
+	// Resumes is true where the stream is to go on with this trunk: it comes with
+	// ATTACH, and a host that does not hold it refuses.
+	Resumes bool `json:"resumes,omitempty"`
+}
+
+// MaxResume is how many streams one Resume names at most, so that it stays well
+// below MaxMessage.
+const MaxResume = 256
+
+// Resume (client to edge) asks for streams to go on with a trunk or lane, at the
+// same time as ATTACH goes to the host on it. Each is answered like an
+// OpenRequest: a Grant to the host, or Denied.
+type Resume struct {
+	Trunk   TrunkID        `json:"trunk"`
+	Streams []ResumeStream `json:"streams"`
+}
+
+// ResumeStream is one stream of a Resume; From carried it before.
+type ResumeStream struct {
+	Stream StreamID `json:"stream"`
+	Trace  TraceID  `json:"trace"`
+	Port   uint16   `json:"port,omitempty"`
+	From   TrunkID  `json:"from"`
 }
 
 // Denied (edge to client): the stream may not be opened.
