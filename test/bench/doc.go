@@ -19,6 +19,11 @@
 //
 // Units: bytes are payload, GB is 10^9 bytes, KiB is 2^10.
 //
-// Every socket of the program uses reno: on machines whose default is BBR its
+// The WAN rows come from a child in a network namespace of its own, whose other
+// side, with the client daemon and the load, is behind an emulated network
+// (package wan); D there is a plain TCP connection over the same network. They
+// need root and /dev/net/tun and are left out elsewhere.
+//
+// Every socket on loopback uses reno: on machines whose default is BBR its
 // pacing costs a loopback connection two thirds of its throughput.
 package main

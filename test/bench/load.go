@@ -179,8 +179,8 @@ func exchange(c *net.TCPConn) error {
 	return err
 }
 
-// pingpongBeside is one ping-pong while one bulk download uses the same path.
-func pingpongBeside(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
+// pingpongBeside is n ping-pongs while one bulk download uses the same path.
+func pingpongBeside(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
 	const lead = 300 * time.Millisecond // the download is at speed by then
 	var load, out table.Figures
 	err := all(2, func(i int) (err error) {
@@ -191,7 +191,7 @@ func pingpongBeside(ctx context.Context, addr string, d time.Duration) (table.Fi
 		if err := wait(ctx, lead); err != nil {
 			return err
 		}
-		out, err = pingpong(ctx, addr, 1, d)
+		out, err = pingpong(ctx, addr, n, d)
 		return err
 	})
 	if err != nil {

@@ -24,6 +24,8 @@ var commands = map[string]func(context.Context, []string) error{
 	"client":  runRefClient,
 	"relay":   runRefRelay,
 	"host":    runRefHost,
+	"wan":     runWAN,
+	"load":    runLoad,
 }
 
 func main() {

@@ -91,6 +91,13 @@ func run(ctx context.Context, args []string) error {
 	if !o.alone {
 		builds = append([]build{{name: oursName}}, builds...)
 	}
+	if o.only != nil && !slices.ContainsFunc(o.only, func(s string) bool { return s != "wan" }) {
+		b.paths = []path{{name: "D"}}
+		for _, build := range builds {
+			b.paths = append(b.paths, path{name: build.name})
+		}
+		return errors.Join(b.wanRows(ctx, builds), b.print())
+	}
 	for _, build := range builds {
 		p, stop, err := sallyport(ctx, build, addr, b.results, o)
 		if err != nil {
@@ -104,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 		b.own = append(b.own, p.procs...)
 	}
 	// What was measured before a path failed is printed all the same.
-	return errors.Join(b.all(ctx), b.print())
+	return errors.Join(b.all(ctx), b.wanRows(ctx, builds), b.print())
 }
 
 // bench is one run over all paths.
@@ -181,6 +188,9 @@ func (b *bench) print() error {
 		for _, p := range names {
 			foreign = append(foreign, b.results.Values(w.name, p, "foreign")...)
 		}
+	}
+	for _, w := range wanWorkloads() {
+		order = append(order, w.name)
 	}
 	fmt.Printf("\n%s, %d repetitions, medians [smallest-largest]\n", time.Now().UTC().Format(time.DateTime), b.reps)
 	table.PrintRaw(os.Stdout, b.results, order, names)

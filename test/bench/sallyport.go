@@ -75,7 +75,7 @@ func sallyport(ctx context.Context, b build, service string, res table.Results, 
 	if err != nil {
 		return path{}, nil, err
 	}
-	p, err := b.stage(ctx, w, service)
+	p, err := b.stage(ctx, w, service, onLoopback())
 	if err == nil {
 		err = p.once(ctx, w, res, o)
 	}
@@ -87,11 +87,27 @@ func sallyport(ctx context.Context, b build, service string, res table.Results, 
 	return p, stop, nil
 }
 
-func (b build) stage(ctx context.Context, w *harness.World, service string) (path, error) {
+// place is where the programs of a path stand.
+type place struct {
+	edge harness.EdgeOptions
+	// address is the edge's as the client dials it; "" is loopback.
+	address string
+	mode    harness.LoginMode
+	// near runs what starts the client.
+	near func(func() error) error
+}
+
+// onLoopback is everything on one machine.
+func onLoopback() place {
+	return place{address: "127.0.0.1", mode: harness.Loopback, near: func(f func() error) error { return f() }}
+}
+
+func (b build) stage(ctx context.Context, w *harness.World, service string, at place) (path, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	p := path{name: b.name, logs: w.Logs}
-	edge, err := w.StartEdge(ctx, harness.EdgeOptions{Env: b.env})
+	at.edge.Env = b.env
+	edge, err := w.StartEdge(ctx, at.edge)
 	if err != nil {
 		return p, err
 	}
@@ -109,28 +125,37 @@ func (b build) stage(ctx context.Context, w *harness.World, service string) (pat
 	if err := host.Publish(ctx, edge, hostname, "tcp://"+service); err != nil {
 		return p, err
 	}
-	client, err := w.StartDaemon(ctx, "client", harness.DaemonOptions{Env: b.env})
-	if err != nil {
+	var client *harness.Daemon
+	if err := at.near(func() (err error) {
+		client, err = w.StartDaemon(ctx, "client", harness.DaemonOptions{Env: b.env})
+		return err
+	}); err != nil {
 		return p, err
 	}
-	if err := client.UseEdge(ctx, edge, false); err != nil {
+	if p.addr, err = forward(ctx, edge, client, at); err != nil {
 		return p, err
 	}
-	port, err := harness.FreePort(0)
-	if err != nil {
-		return p, err
-	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", port)
-	if err := client.Ctl(ctx, "forward", "add", hostname, p.addr).Err(); err != nil {
-		return p, err
-	}
-	if err := client.SignIn(ctx, edge, who, harness.Loopback); err != nil {
+	if err := client.SignIn(ctx, edge, who, at.mode); err != nil {
 		return p, err
 	}
 	p.procs = []process{{table.RoleClient, client.Process().PID()}, {table.RoleEdge, edge.Process().PID()}, {table.RoleHost, host.Process().PID()}}
 	return p, client.Await(ctx, "the forward to be ready", func(s api.Status) bool {
 		return len(s.Forwards) == 1 && s.Forwards[0].State == api.ForwardReady
 	})
+}
+
+// forward makes the client's way to the service, and says where it begins.
+func forward(ctx context.Context, edge *harness.Edge, client *harness.Daemon, at place) (string, error) {
+	address := fmt.Sprintf("%s:%d", at.address, edge.Port)
+	if err := client.Ctl(ctx, "edge", "use", edge.Name(), "--ca", edge.CA, "--address", address).Err(); err != nil {
+		return "", err
+	}
+	port, err := harness.FreePort(0)
+	if err != nil {
+		return "", err
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	return addr, client.Ctl(ctx, "forward", "add", hostname, addr).Err()
 }
 
 // once adds what needs no repetition.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -14,9 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reno sets the congestion control of a socket before it is used; an accepted
-// socket inherits it from its listener.
-func reno(_, _ string, c syscall.RawConn) error {
+// reno sets the congestion control of a socket on loopback before it is used; an
+// accepted socket inherits it from its listener. Elsewhere the system's stays.
+func reno(_, address string, c syscall.RawConn) error {
+	if at, err := netip.ParseAddrPort(address); err != nil || !at.Addr().IsLoopback() {
+		return nil
+	}
 	var err error
 	if cerr := c.Control(func(fd uintptr) {
 		err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")

@@ -38,7 +38,9 @@ func workloads() []workload {
 		{"ping64", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return pingpong(ctx, addr, 64, d)
 		}},
-		{"beside", 3 * time.Second, pingpongBeside},
+		{"beside", 3 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
+			return pingpongBeside(ctx, addr, 1, d)
+		}},
 		{"conn1", 2 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 			return touch(ctx, addr, 1, 6000, d)
 		}},

@@ -54,7 +54,9 @@ type row struct {
 	what             string
 	workload, figure string
 	// against is the reference; "" means that the figure is absolute.
-	against     string
+	against string
+	// idle is another workload of the same path that is the reference instead.
+	idle        string
 	first, goal float64
 	// less means that smaller is better.
 	less bool
@@ -94,6 +96,13 @@ var rows = []row{
 	{what: "memory of the client daemon per idle stream", workload: "idle", figure: RoleClient, first: 24, goal: 12, less: true, unit: "KiB"},
 	{what: "memory of the host daemon per idle stream", workload: "idle", figure: RoleHost, first: 24, goal: 12, less: true, unit: "KiB"},
 	{what: "memory of the edge per idle link", workload: "links", figure: RoleEdge, first: 100, goal: 60, less: true, unit: "KiB"},
+	{what: "WAN (50 ms, 0.1 % loss, 500 Mbit/s), 1 stream up", workload: "wan.up1", figure: "rate", against: "D", first: 0.5, goal: 0.98, unit: "GB/s"},
+	{what: "WAN, 1 stream down", workload: "wan.down1", figure: "rate", against: "D", first: 0.5, goal: 0.98, unit: "GB/s"},
+	{what: "WAN, 8 streams up", workload: "wan.up8", figure: "rate", against: "D", first: 0.5, goal: 0.9, unit: "GB/s"},
+	{what: "WAN, 8 streams down", workload: "wan.down8", figure: "rate", against: "D", first: 0.5, goal: 0.9, unit: "GB/s"},
+	{what: "WAN, ping-pong p99 beside a bulk stream / idle", workload: "wan.beside", figure: "p99", idle: "wan.ping", first: 2, goal: 1.1, less: true, unit: "us"},
+	{what: "uplink of 2 Mbit/s, 80 uploads: streams that die", workload: "wan.slow", figure: "died", first: 0, goal: 0, less: true},
+	{what: "uplink of 2 Mbit/s: a new connection answers within", workload: "wan.slow", figure: "answer", first: 5, goal: 1, less: true, unit: "s"},
 	{what: "idle daemon, resident memory", workload: "rest", figure: "rss", first: 40, goal: 25, less: true, unit: "MiB"},
 	{what: "idle daemon, CPU", workload: "rest", figure: "cpu%", first: 0.1, goal: 0.05, less: true, unit: "%"},
 	{what: "daemon binary, stripped", workload: "size", figure: "sallyportd", first: 25, goal: 20, less: true, unit: "MB"},
@@ -110,12 +119,12 @@ func PrintRows(w io.Writer, r Results, path string) (missed int) {
 			continue
 		}
 		ratio, ref := v, "-"
-		if g.against != "" {
-			b, ok := Median(r.Values(g.workload, g.against, g.figure))
+		if workload, with, name := g.reference(path); with != "" {
+			b, ok := Median(r.Values(workload, with, g.figure))
 			if !ok || b == 0 {
 				continue
 			}
-			ratio, ref = v/b, fmt.Sprintf("%s %s", g.against, number(b))
+			ratio, ref = v/b, fmt.Sprintf("%s %s", name, number(b))
 		}
 		mark := g.mark(ratio)
 		if mark == "missed" {
@@ -125,6 +134,15 @@ func PrintRows(w io.Writer, r Results, path string) (missed int) {
 	}
 	t.Flush()
 	return missed
+}
+
+// reference is what a row is divided by: workload, path, and its name in the
+// table; no path where the figure is absolute.
+func (g row) reference(path string) (workload, with, name string) {
+	if g.idle != "" {
+		return g.idle, path, "idle"
+	}
+	return g.workload, g.against, g.against
 }
 
 func (g row) mark(ratio float64) string {
