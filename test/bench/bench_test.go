@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -41,16 +42,16 @@ func TestReferences(t *testing.T) {
 	}
 	res := table.Results{}
 	for _, p := range paths {
-		for _, w := range workloads() {
-			w.d /= 20
+		for _, w := range load.Workloads() {
+			w.For /= 20
 			f, err := p.measure(ctx, w, p.procs)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if f["gb"] == 0 && f["count"] == 0 {
-				t.Errorf("%s on %s moved nothing: %v", w.name, p.name, f)
+				t.Errorf("%s on %s moved nothing: %v", w.Name, p.name, f)
 			}
-			res.Add(w.name, p.name, f)
+			res.Add(w.Name, p.name, f)
 		}
 	}
 	for _, p := range []string{"R", "E"} {
@@ -59,8 +60,8 @@ func TestReferences(t *testing.T) {
 		}
 	}
 	order := []string{}
-	for _, w := range workloads() {
-		order = append(order, w.name)
+	for _, w := range load.Workloads() {
+		order = append(order, w.Name)
 	}
 	table.PrintRaw(io.Discard, res, order, []string{"D", "R", "E"})
 	// A path is the equal of itself: no row against R may be missed but those
@@ -74,13 +75,13 @@ func TestQuantile(t *testing.T) {
 	for i := range 100 {
 		d = append(d, time.Duration(100-i)*time.Microsecond)
 	}
-	if got := quantile(d, 0.5); got != 51 {
+	if got := load.Quantile(d, 0.5); got != 51 {
 		t.Errorf("p50 of 1..100 us: %v", got)
 	}
-	if got := quantile(d, 0.99); got != 100 {
+	if got := load.Quantile(d, 0.99); got != 100 {
 		t.Errorf("p99 of 1..100 us: %v", got)
 	}
-	if got := quantile(nil, 0.5); got != 0 {
+	if got := load.Quantile(nil, 0.5); got != 0 {
 		t.Errorf("p50 of nothing: %v", got)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport/test/harness"
 	"github.com/sallyport/sallyport/wire"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -73,7 +74,7 @@ func idleLink(ctx context.Context, port int, roots *x509.CertPool, running *sync
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dial(ctx, net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
+	raw, err := load.Dial(ctx, net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
 	if err != nil {
 		return nil, err
 	}

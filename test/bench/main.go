@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/sallyport/sallyport/test/bench/load"
 )
 
 const usage = `usage: bench run [-quick] [-reps N] [-only NAME,...] [-entry NAME=HOST:PORT]... [-build NAME=DIR[,KEY=VALUE]...]... [-json FILE]
@@ -20,7 +22,7 @@ const usage = `usage: bench run [-quick] [-reps N] [-only NAME,...] [-entry NAME
 // commands are the roles that this binary plays; all but run are children of it.
 var commands = map[string]func(context.Context, []string) error{
 	"run":     run,
-	"service": runService,
+	"service": load.RunService,
 	"client":  runRefClient,
 	"relay":   runRefRelay,
 	"host":    runRefHost,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -14,8 +15,8 @@ import (
 // nothing else: what bulk once used would hide it.
 func (p path) idleStreams(ctx context.Context, n int) (table.Figures, error) {
 	before := p.settle(ctx)
-	conns, err := openEchoes(ctx, p.addr, n, 2*time.Minute)
-	defer closeAll(conns)
+	conns, err := load.OpenEchoes(ctx, p.addr, n, 2*time.Minute)
+	defer load.CloseAll(conns)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func (p path) settle(ctx context.Context) table.Figures {
 	const step, limit = 500 * time.Millisecond, 8 * time.Second
 	last := p.rss()
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		if wait(ctx, step) != nil {
+		if load.Wait(ctx, step) != nil {
 			break
 		}
 		now := p.rss()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -53,15 +54,15 @@ func references(ctx context.Context, ch *children, dir, service string) ([]path,
 
 // measure runs a workload on a path and adds what it cost its processes, and
 // how much of the machine was busy with something else.
-func (p path) measure(ctx context.Context, w workload, own []process) (table.Figures, error) {
+func (p path) measure(ctx context.Context, w load.Workload, own []process) (table.Figures, error) {
 	before := make([]time.Duration, len(p.procs))
 	for i, proc := range p.procs {
 		before[i] = proc.cpu()
 	}
 	busy, mine, began := machineBusy(), total(own), time.Now()
-	f, err := w.run(ctx, p.addr, w.d)
+	f, err := w.Run(ctx, p.addr, w.For)
 	if err != nil {
-		return nil, fmt.Errorf("%s on %s: %w", w.name, p.name, err)
+		return nil, fmt.Errorf("%s on %s: %w", w.Name, p.name, err)
 	}
 	var sum time.Duration
 	per := func(d time.Duration) float64 {

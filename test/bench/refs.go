@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/sallyport/sallyport/test/bench/load"
 )
 
 // The references R and E: client, relay and host as three processes. In R the
@@ -48,7 +50,7 @@ func runRefClient(ctx context.Context, args []string) error {
 func runRefRelay(ctx context.Context, args []string) error {
 	return runRef(ctx, "relay", args, func(f refFlags, id *identity, c *net.TCPConn) {
 		if f.kind == "e" {
-			if out, err := dial(ctx, f.next); err == nil {
+			if out, err := load.Dial(ctx, f.next); err == nil {
 				defer out.Close()
 				splice(c, out)
 			}
@@ -72,7 +74,7 @@ func runRefHost(ctx context.Context, args []string) error {
 		if err != nil {
 			return
 		}
-		if out, err := dial(ctx, f.next); err == nil {
+		if out, err := load.Dial(ctx, f.next); err == nil {
 			defer out.Close()
 			join(in, out)
 		}
@@ -88,16 +90,16 @@ func runRef(ctx context.Context, name string, args []string, handle func(refFlag
 	if err != nil {
 		return err
 	}
-	l, err := listen(ctx, f.listen)
+	l, err := load.Listen(ctx, f.listen)
 	if err != nil {
 		return err
 	}
-	announce(l)
-	return serve(ctx, l, func(c *net.TCPConn) { handle(f, id, c) })
+	load.Announce(l)
+	return load.Serve(ctx, l, func(c *net.TCPConn) { handle(f, id, c) })
 }
 
 func dialTLS(ctx context.Context, addr string, id *identity) (*tls.Conn, error) {
-	raw, err := dial(ctx, addr)
+	raw, err := load.Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}

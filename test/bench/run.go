@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -129,12 +130,12 @@ func (b *bench) all(ctx context.Context) error {
 		return err
 	}
 	for rep := range b.reps {
-		for i, w := range workloads() {
-			if !b.wants(w.name) {
+		for i, w := range load.Workloads() {
+			if !b.wants(w.Name) {
 				continue
 			}
 			if b.quick {
-				w.d = w.d * 35 / 100
+				w.For = w.For * 35 / 100
 			}
 			for k := range b.paths {
 				p := b.paths[(k+rep+i)%len(b.paths)]
@@ -145,9 +146,9 @@ func (b *bench) all(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				b.results.Add(w.name, p.name, f)
+				b.results.Add(w.Name, p.name, f)
 			}
-			fmt.Fprintf(os.Stderr, "\r%d/%d %-8s", rep+1, b.reps, w.name)
+			fmt.Fprintf(os.Stderr, "\r%d/%d %-8s", rep+1, b.reps, w.Name)
 		}
 	}
 	fmt.Fprintln(os.Stderr)
@@ -183,14 +184,14 @@ func (b *bench) print() error {
 	}
 	order := []string{"idle", "links", "rest", "size"}
 	var foreign []float64
-	for _, w := range workloads() {
-		order = append(order, w.name)
+	for _, w := range load.Workloads() {
+		order = append(order, w.Name)
 		for _, p := range names {
-			foreign = append(foreign, b.results.Values(w.name, p, "foreign")...)
+			foreign = append(foreign, b.results.Values(w.Name, p, "foreign")...)
 		}
 	}
-	for _, w := range wanWorkloads() {
-		order = append(order, w.name)
+	for _, w := range load.WAN() {
+		order = append(order, w.Name)
 	}
 	fmt.Printf("\n%s, %d repetitions, medians [smallest-largest]\n", time.Now().UTC().Format(time.DateTime), b.reps)
 	table.PrintRaw(os.Stdout, b.results, order, names)

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/test/harness"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 )
 
@@ -176,7 +177,7 @@ func (p path) once(ctx context.Context, w *harness.World, res table.Results, o o
 			rest = 10 * time.Second
 		}
 		before := p.procs[0].cpu()
-		if err := wait(ctx, rest); err != nil {
+		if err := load.Wait(ctx, rest); err != nil {
 			return err
 		}
 		res.Add("rest", p.name, table.Figures{

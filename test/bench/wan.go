@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/bench/table"
 	"github.com/sallyport/sallyport/test/faults/wan"
 	"github.com/sallyport/sallyport/test/harness"
@@ -30,31 +31,6 @@ var (
 		{Delay: 20 * time.Millisecond, Rate: 20_000_000, Queue: 256 << 10},
 	}
 )
-
-// slowRow is the workload on the slow network, played once.
-const slowRow = "wan.slow"
-
-// wanWorkloads are played by a child on the near side.
-func wanWorkloads() []workload {
-	bulkOf := func(n int, up bool) func(context.Context, string, time.Duration) (table.Figures, error) {
-		return func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
-			return bulk(ctx, addr, n, up, d)
-		}
-	}
-	return []workload{
-		{"wan.up1", 5 * time.Second, bulkOf(1, true)},
-		{"wan.down1", 5 * time.Second, bulkOf(1, false)},
-		{"wan.up8", 5 * time.Second, bulkOf(8, true)},
-		{"wan.down8", 5 * time.Second, bulkOf(8, false)},
-		{"wan.ping", 3 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
-			return pingpong(ctx, addr, 8, d)
-		}},
-		{"wan.beside", 4 * time.Second, func(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
-			return pingpongBeside(ctx, addr, 8, d)
-		}},
-		{slowRow, 30 * time.Second, slowUplink},
-	}
-}
 
 // wanRows starts the child in a namespace of its own and adds what it measured.
 func (b *bench) wanRows(ctx context.Context, builds []build) error {
@@ -126,16 +102,16 @@ func runWAN(ctx context.Context, args []string) error {
 	}
 	res := table.Results{}
 	for rep := range *reps {
-		for i, w := range wanWorkloads() {
-			if w.name == slowRow && rep > 0 {
+		for i, w := range load.WAN() {
+			if w.Name == load.Slow && rep > 0 {
 				continue
 			}
 			n.Set(lossy)
-			if w.name == slowRow {
+			if w.Name == load.Slow {
 				n.Set(slow)
 			}
 			if *quick {
-				w.d = w.d * 4 / 10
+				w.For = w.For * 4 / 10
 			}
 			for k := range paths {
 				p := paths[(k+rep+i)%len(paths)]
@@ -144,14 +120,14 @@ func runWAN(ctx context.Context, args []string) error {
 					fmt.Fprintln(os.Stderr, p.logs())
 				}
 				if err != nil {
-					return fmt.Errorf("%s on %s: %w", w.name, p.name, err)
+					return fmt.Errorf("%s on %s: %w", w.Name, p.name, err)
 				}
-				if w.name == slowRow && len(p.procs) > 0 {
+				if w.Name == load.Slow && len(p.procs) > 0 {
 					f["rss"] = p.procs[0].rss() / (1 << 20)
 				}
-				res.Add(w.name, p.name, f)
+				res.Add(w.Name, p.name, f)
 			}
-			fmt.Fprintf(os.Stderr, "\r%d/%d %-10s", rep+1, *reps, w.name)
+			fmt.Fprintf(os.Stderr, "\r%d/%d %-10s", rep+1, *reps, w.Name)
 		}
 	}
 	fmt.Fprintln(os.Stderr)
@@ -218,12 +194,12 @@ func overWAN(near *wan.Namespace) place {
 }
 
 // remote plays a workload on the near side.
-func remote(ctx context.Context, near *wan.Namespace, w workload, addr string) (f table.Figures, err error) {
+func remote(ctx context.Context, near *wan.Namespace, w load.Workload, addr string) (f table.Figures, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "load", "-name", w.name, "-addr", addr, "-for", w.d.String())
+	cmd := exec.CommandContext(ctx, self, "load", "-name", w.Name, "-addr", addr, "-for", w.For.String())
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out strings.Builder
@@ -244,9 +220,9 @@ func runLoad(ctx context.Context, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	for _, w := range wanWorkloads() {
-		if w.name == *name {
-			f, err := w.run(ctx, *addr, *d)
+	for _, w := range load.WAN() {
+		if w.Name == *name {
+			f, err := w.Run(ctx, *addr, *d)
 			if err != nil {
 				return err
 			}

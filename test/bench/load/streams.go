@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 // message is what a ping-pong sends each way.
 const message = 64
 
-// bulk moves bytes on n connections at once, up (to the service) or down.
-func bulk(ctx context.Context, addr string, n int, up bool, d time.Duration) (table.Figures, error) {
+// Bulk moves bytes on n connections at once, up (to the service) or down.
+func Bulk(ctx context.Context, addr string, n int, up bool, d time.Duration) (table.Figures, error) {
 	one := download
 	if up {
 		one = upload
@@ -56,7 +56,7 @@ func all(n int, f func(i int) error) error {
 // open connects and says what the connection is for. Its deadline ends a path
 // that hangs.
 func open(ctx context.Context, addr string, d time.Duration, prelude ...byte) (*net.TCPConn, error) {
-	c, err := dial(ctx, addr)
+	c, err := Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +117,10 @@ func download(ctx context.Context, addr string, d time.Duration) (uint64, error)
 	}
 }
 
-// pingpong sends messages to and fro on n open connections at once.
-func pingpong(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
-	conns, err := openEchoes(ctx, addr, n, d)
-	defer closeAll(conns)
+// PingPong sends messages to and fro on n open connections at once.
+func PingPong(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
+	conns, err := OpenEchoes(ctx, addr, n, d)
+	defer CloseAll(conns)
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +141,11 @@ func pingpong(ctx context.Context, addr string, n int, d time.Duration) (table.F
 	}
 	total := time.Since(began).Seconds()
 	every := slices.Concat(took...)
-	return table.Figures{"count": float64(len(every)), "ops": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
+	return table.Figures{"count": float64(len(every)), "ops": float64(len(every)) / total, "p50": Quantile(every, 0.5), "p99": Quantile(every, 0.99)}, nil
 }
 
-// openEchoes opens n connections, each used once so that it is open to its end.
-func openEchoes(ctx context.Context, addr string, n int, d time.Duration) ([]*net.TCPConn, error) {
+// OpenEchoes opens n connections, each used once so that it is open to its end.
+func OpenEchoes(ctx context.Context, addr string, n int, d time.Duration) ([]*net.TCPConn, error) {
 	conns := make([]*net.TCPConn, n)
 	// A few at a time: the references need as many handshakes.
 	tokens := make(chan struct{}, 16)
@@ -162,7 +162,7 @@ func openEchoes(ctx context.Context, addr string, n int, d time.Duration) ([]*ne
 	return conns, err
 }
 
-func closeAll(conns []*net.TCPConn) {
+func CloseAll(conns []*net.TCPConn) {
 	for _, c := range conns {
 		if c != nil {
 			c.Close()
@@ -179,19 +179,19 @@ func exchange(c *net.TCPConn) error {
 	return err
 }
 
-// pingpongBeside is n ping-pongs while one bulk download uses the same path.
-func pingpongBeside(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
+// Beside is n ping-pongs while one bulk download uses the same path.
+func Beside(ctx context.Context, addr string, n int, d time.Duration) (table.Figures, error) {
 	const lead = 300 * time.Millisecond // the download is at speed by then
 	var load, out table.Figures
 	err := all(2, func(i int) (err error) {
 		if i == 0 {
-			load, err = bulk(ctx, addr, 1, false, d+2*lead)
+			load, err = Bulk(ctx, addr, 1, false, d+2*lead)
 			return err
 		}
-		if err := wait(ctx, lead); err != nil {
+		if err := Wait(ctx, lead); err != nil {
 			return err
 		}
-		out, err = pingpong(ctx, addr, n, d)
+		out, err = PingPong(ctx, addr, n, d)
 		return err
 	})
 	if err != nil {
@@ -201,9 +201,9 @@ func pingpongBeside(ctx context.Context, addr string, n int, d time.Duration) (t
 	return out, nil
 }
 
-// touch opens connections, n at a time: one byte each way, then close. At most
+// Touch opens connections, n at a time: one byte each way, then close. At most
 // limit of them, so that a fast path does not use all ports up.
-func touch(ctx context.Context, addr string, n, limit int, d time.Duration) (table.Figures, error) {
+func Touch(ctx context.Context, addr string, n, limit int, d time.Duration) (table.Figures, error) {
 	took := make([][]time.Duration, n)
 	began := time.Now()
 	err := all(n, func(i int) error {
@@ -221,7 +221,7 @@ func touch(ctx context.Context, addr string, n, limit int, d time.Duration) (tab
 	}
 	total := time.Since(began).Seconds()
 	every := slices.Concat(took...)
-	return table.Figures{"count": float64(len(every)), "rate": float64(len(every)) / total, "p50": quantile(every, 0.5), "p99": quantile(every, 0.99)}, nil
+	return table.Figures{"count": float64(len(every)), "rate": float64(len(every)) / total, "p50": Quantile(every, 0.5), "p99": Quantile(every, 0.99)}, nil
 }
 
 func touchOnce(ctx context.Context, addr string) error {
@@ -237,8 +237,8 @@ func touchOnce(ctx context.Context, addr string) error {
 	return nil
 }
 
-// quantile is in microseconds.
-func quantile(d []time.Duration, q float64) float64 {
+// Quantile is in microseconds.
+func Quantile(d []time.Duration, q float64) float64 {
 	if len(d) == 0 {
 		return 0
 	}
@@ -246,8 +246,8 @@ func quantile(d []time.Duration, q float64) float64 {
 	return float64(d[min(len(d)-1, int(q*float64(len(d))))]) / float64(time.Microsecond)
 }
 
-// wait lets time pass, unless ctx ends first.
-func wait(ctx context.Context, d time.Duration) error {
+// Wait lets time pass, unless ctx ends first.
+func Wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"context"
@@ -23,18 +23,18 @@ const (
 // chunk is what the load generator and the service read and write at once.
 const chunk = 256 << 10
 
-func runService(ctx context.Context, args []string) error {
+func RunService(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("service", flag.ContinueOnError)
 	addr := fs.String("listen", "127.0.0.1:0", "where to listen")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	l, err := listen(ctx, *addr)
+	l, err := Listen(ctx, *addr)
 	if err != nil {
 		return err
 	}
-	announce(l)
-	return serve(ctx, l, serveOne)
+	Announce(l)
+	return Serve(ctx, l, serveOne)
 }
 
 func serveOne(c *net.TCPConn) {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func reno(_, address string, c syscall.RawConn) error {
 	return err
 }
 
-func listen(ctx context.Context, addr string) (*net.TCPListener, error) {
+func Listen(ctx context.Context, addr string) (*net.TCPListener, error) {
 	l, err := (&net.ListenConfig{Control: reno}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func listen(ctx context.Context, addr string) (*net.TCPListener, error) {
 	return l.(*net.TCPListener), nil
 }
 
-func dial(ctx context.Context, addr string) (*net.TCPConn, error) {
+func Dial(ctx context.Context, addr string) (*net.TCPConn, error) {
 	d := net.Dialer{Control: reno, Timeout: 10 * time.Second}
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -47,12 +47,12 @@ func dial(ctx context.Context, addr string) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// announce tells the parent where a child listens: the first line of its output.
-func announce(l net.Listener) { fmt.Println("listening", l.Addr()) }
+// Announce tells the parent where a child listens: the first line of its output.
+func Announce(l net.Listener) { fmt.Println("listening", l.Addr()) }
 
-// serve calls handle for each connection, each on a goroutine of its own, until
+// Serve calls handle for each connection, each on a goroutine of its own, until
 // ctx ends; then it closes what is open and waits for all of them.
-func serve(ctx context.Context, l *net.TCPListener, handle func(*net.TCPConn)) error {
+func Serve(ctx context.Context, l *net.TCPListener, handle func(*net.TCPConn)) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer context.AfterFunc(ctx, func() { l.Close() })()

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"context"
@@ -18,9 +18,9 @@ const (
 	slowEvery = 2 * time.Second
 )
 
-// slowUplink keeps 80 uploads going, counts those that die, and measures how
+// SlowUplink keeps 80 uploads going, counts those that die, and measures how
 // long new connections take from connecting to the first byte of the answer.
-func slowUplink(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
+func SlowUplink(ctx context.Context, addr string, d time.Duration) (table.Figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var died, sent atomic.Int64
@@ -35,7 +35,7 @@ func slowUplink(ctx context.Context, addr string, d time.Duration) (table.Figure
 			}
 			return nil
 		}
-		for wait(ctx, slowEvery) == nil {
+		for Wait(ctx, slowEvery) == nil {
 			began := time.Now()
 			if err := touchOnce(ctx, addr); err != nil && ctx.Err() == nil {
 				failed++
@@ -48,7 +48,7 @@ func slowUplink(ctx context.Context, addr string, d time.Duration) (table.Figure
 		return nil
 	})
 	return table.Figures{
-		"died": float64(died.Load()), "answer50": quantile(took, 0.5) / 1e6, "answer": quantile(took, 1) / 1e6,
+		"died": float64(died.Load()), "answer50": Quantile(took, 0.5) / 1e6, "answer": Quantile(took, 1) / 1e6,
 		"count": float64(len(took)), "failed": float64(failed), "sent": float64(sent.Load()) / 1e6,
 	}, err
 }
