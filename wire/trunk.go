@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/socket"
 	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
 )
@@ -55,7 +56,7 @@ func (c TrunkConfig) alpn() string {
 // DialTrunk makes the client's end of a trunk on a connection to the edge. It
 // takes ownership of raw. ctx bounds the handshake, TicketLife too.
 func DialTrunk(ctx context.Context, raw net.Conn, cfg TrunkConfig) (*Trunk, error) {
-	t, err := startTrunk(ctx, raw, tls.Client(raw, trunkClientConfig(cfg)), cfg, trunk.Client)
+	t, err := startTrunk(ctx, raw, tls.Client(socket.Direct(raw), trunkClientConfig(cfg)), cfg, trunk.Client)
 	if err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("dial trunk: %w", err)
@@ -86,7 +87,7 @@ func acceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkCo
 		return nil, fmt.Errorf("say the label: %w", err)
 	}
 	raw.SetWriteDeadline(time.Time{})
-	return startTrunk(ctx, raw, tls.Server(raw, trunkServerConfig(cfg)), cfg, trunk.Host)
+	return startTrunk(ctx, raw, tls.Server(socket.Direct(raw), trunkServerConfig(cfg)), cfg, trunk.Host)
 }
 
 // startTrunk does the handshake and puts a trunk on it.

@@ -28,14 +28,7 @@ func (r *Reader) ready() (int, error) {
 
 func (r *Reader) attempt(fd uintptr) bool {
 	buf := r.take()
-	for {
-		r.n, r.err = syscall.Read(int(fd), buf)
-		if r.err != syscall.EINTR {
-			break
-		}
-	}
-	if r.err != nil || r.n <= 0 {
-		r.n = max(r.n, 0)
+	if r.n, r.err = read(int(fd), buf); r.err != nil || r.n == 0 {
 		r.drop()
 	}
 	return r.err != syscall.EAGAIN
@@ -74,13 +67,8 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 
 func (w *Writer) attempt(fd uintptr) bool {
 	for w.n < len(w.buf) {
-		n, err := syscall.Write(int(fd), w.buf[w.n:])
-		if n > 0 {
-			w.n += n
-		}
-		if err == syscall.EINTR {
-			continue
-		}
+		n, err := write(int(fd), w.buf[w.n:])
+		w.n += n
 		if err != nil && err != syscall.EAGAIN {
 			w.err = err
 		}

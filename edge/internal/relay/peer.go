@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
+	"github.com/sallyport/sallyport/wire/socket"
 )
 
 const (
@@ -81,6 +82,7 @@ type peer struct {
 func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip.AddrPort, deadline time.Time) {
 	sockopt.Carrier(c.Conn)
 	c.SetDeadline(deadline)
+	c.Conn = socket.Direct(c.Conn)
 	tc := tls.Server(c, r.linkTLS)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		r.log.Debug("handshake of a link failed", "address", addr, "error", err)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
+	"github.com/sallyport/sallyport/wire/socket"
 )
 
 // DefaultPort is an edge's port where none is said.
@@ -148,7 +149,7 @@ func Link(ctx context.Context, t Target, cert tls.Certificate, timeout time.Dura
 	}
 	config := wire.LinkClientConfig(cert, t.Name, roots)
 	config.Time = now
-	conn := tls.Client(raw, config)
+	conn := tls.Client(socket.Direct(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		e := &Error{Stage: StageTLS, Target: t, Err: err}
