@@ -100,6 +100,7 @@ func modules() map[string][]string {
 	cli := []string{"ctl/internal/cli", "edge/internal/cli"}
 	return map[string][]string{
 		"github.com/hashicorp/yamux":          {"wire"},
+		"github.com/coder/websocket":          {"internal/webconn"},
 		"go.etcd.io/bbolt":                    {"daemon/internal/store", "edge/internal/store"},
 		"github.com/coreos/go-oidc/v3":        {"edge/internal/authn"},
 		"github.com/zitadel/oidc/v3":          {"edge/internal/idp"},

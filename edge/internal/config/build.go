@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,6 +51,7 @@ func (r *reader) config(root value, dir string) *Config {
 	}
 	log := top.section("log")
 	c.Log = Log{Level: log.text("level", "info"), Format: log.text("format", "text")}
+	c.Proxies = r.prefixes("proxies", top.texts("proxies", nil))
 	c.Port = top.port("port", portOf(c.Listen))
 	return c
 }
@@ -111,6 +113,23 @@ func (r *reader) selectors(key string, texts []string) []string {
 		normal = append(normal, s.String())
 	}
 	return normal
+}
+
+// prefixes takes addresses and networks.
+func (r *reader) prefixes(key string, texts []string) []netip.Prefix {
+	var all []netip.Prefix
+	for i, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if ip, ipErr := netip.ParseAddr(text); ipErr == nil {
+			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			r.wrong(fmt.Sprintf("%s[%d]", key, i), "%q: write an IP address, or a network such as 10.1.0.0/16", text)
+			continue
+		}
+		all = append(all, p.Masked())
+	}
+	return all
 }
 
 // under makes a path absolute; "" stays "".

@@ -25,6 +25,8 @@ type Config struct {
 	ID string
 	// Listen is the TCP address of the one public port; default ":8443".
 	Listen string
+	// Proxies are the addresses of trusted proxies in front of the edge.
+	Proxies []netip.Prefix
 	// State is the state directory; absolute after Load.
 	State string
 	Sites []Site

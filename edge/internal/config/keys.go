@@ -21,6 +21,7 @@ var keys = []Key{
 	{"name", "", "The public host name of this edge, without a port. Daemons and browsers use it,\nand the edge's certificate is for it. Required."},
 	{"listen", `":8443"`, "Where the one public port is bound: \":PORT\" on all addresses, or \"IP:PORT\".\nWhere the IP is a loopback address, the web pages are served by plain http too."},
 	{"port", "the port of listen", "The port that people and daemons connect to, where a router or load balancer in\nfront of the edge maps it."},
+	{"proxies", "[]", "Addresses or networks of proxies in front of the edge that end TLS and pass WebSockets\non: their X-Forwarded-For is believed, and plain http is taken from them."},
 	{"id", `"edge-1"`, "Names this edge in the audit log and among several edges of one store: lower-case\nletters, digits and hyphens."},
 	{"state", `"state"`, "The state directory: database, private CA, admin socket. It must be on a local\ndisk, and its owner is the only one who may read it."},
 	{"sites", "", "The DNS zones whose host names this edge serves. At least one."},

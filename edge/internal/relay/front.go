@@ -71,7 +71,7 @@ func (r *Relay) front(ctx context.Context, raw net.Conn) {
 	raw.SetDeadline(time.Time{})
 	label, isTicket := wire.LabelOf(c.Hello.ServerName)
 	switch {
-	case c.Hello.Plain && !r.cfg.Settings().Loopback():
+	case c.Hello.Plain && !r.cfg.Settings().Loopback() && !r.isProxy(addr.Addr()):
 		r.refuse(raw, s, causePlain)
 	case c.Hello.Plain:
 		r.web.give(c, s, r.refuse)
@@ -92,8 +92,11 @@ func (r *Relay) refuse(raw net.Conn, s *gate.Slot, cause string) {
 	r.log.Debug("connection refused", "address", raw.RemoteAddr(), "reason", cause)
 }
 
-func addressOf(c net.Conn) netip.AddrPort {
-	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
+func addressOf(c net.Conn) netip.AddrPort { return addressIn(c.RemoteAddr().String()) }
+
+// addressIn is the zero address where the text has none.
+func addressIn(text string) netip.AddrPort {
+	a, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.AddrPort{}
 	}

@@ -109,7 +109,7 @@ func newRelay(cfg Config, wait times) *Relay {
 		MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,
 		GetCertificate: cfg.Certificate, NextProtos: []string{"h2", "http/1.1"},
 	}
-	r.web = newWebServer(r.guardPlain(cfg.Web), wait.web, cfg.Log)
+	r.web = newWebServer(r.guardPlain(r.proxied(r.carry(cfg.Web))), wait.web, cfg.Log)
 	cfg.Sessions.OnEnd(r.sessionEnded)
 	cfg.Enrol.OnRevoked(r.connectorRevoked)
 	cfg.Enrol.OnClaimed(r.claimed)
@@ -130,6 +130,7 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(accepting, func() { l.Close() })
 	defer stop()
 	r.web.addr = l.Addr()
+	r.web.server.BaseContext = func(net.Listener) context.Context { return conns }
 	var webErr error
 	r.wg.Go(func() {
 		webErr = r.web.run(conns)

@@ -115,12 +115,13 @@ func (w *webServer) run(ctx context.Context) error {
 	return nil
 }
 
-// guardPlain lets plain HTTP through only as http://localhost:PORT: at an
-// address the browser would send the cookies to other ports as well.
+// guardPlain lets plain HTTP through only as http://localhost:PORT (at an
+// address the browser would send the cookies to other ports as well), and from
+// a trusted proxy, which ends the browser's TLS.
 func (r *Relay) guardPlain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		c := r.cfg.Settings()
-		if req.TLS == nil && req.Host != "localhost:"+strconv.Itoa(int(c.Port)) {
+		if req.TLS == nil && !r.isProxy(addressIn(req.RemoteAddr).Addr()) && req.Host != "localhost:"+strconv.Itoa(int(c.Port)) {
 			http.Error(w, "Open this page as "+c.WebURL()+"/", http.StatusMisdirectedRequest)
 			return
 		}

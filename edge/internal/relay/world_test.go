@@ -252,6 +252,12 @@ func (d *device) dial() *peerLink {
 	if err := tc.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return d.over(tc)
+}
+
+// over makes a link on a connection whose handshake is done.
+func (d *device) over(tc *tls.Conn) *peerLink {
+	t := d.w.t
 	p := &peerLink{Link: wire.NewLink(tc), d: d, msgs: make(chan wire.Message, 1000)}
 	ended := make(chan struct{})
 	go func() {

@@ -91,6 +91,9 @@ func (c *Conn) Single() bool {
 		len(c.raw) == recordHeader+int(binary.BigEndian.Uint16(c.raw[recordHeader-2:]))
 }
 
+// NetConn is the connection itself.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // Read gives what was peeked at, then what follows.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.at < len(c.raw) {

@@ -4,7 +4,8 @@
 // ways. On Linux two TCP connections are joined in the kernel: a direction waits
 // until its source is readable, takes a pipe from a pool, fills it, drains it
 // into the other connection, and gives it back when the source is empty; an idle
-// pair costs its goroutines only. Elsewhere bytes are copied.
+// pair costs its goroutines only. Elsewhere, and where one side is a WebSocket,
+// bytes are copied.
 //
 // An end on one side is carried to the other, which then has EndTime to end as
 // well. An error resets both.
@@ -21,6 +22,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sallyport/sallyport/wire/socket"
 )
 
 // EndTime is how long one direction may outlive the other: a carrier has no
@@ -128,16 +131,45 @@ const bufferSize = 32 << 10
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 
-// copyBytes is the way where the kernel does not join: it holds a buffer.
+// waiter is a connection that says when there are bytes, before a buffer is
+// held for them (webconn.Conn).
+type waiter interface{ Wait() error }
+
+// copyBytes is the way where the kernel does not join. It holds a buffer while
+// bytes are on their way; while it waits only where the platform cannot tell.
 func copyBytes(dst, src net.Conn, count func(int)) error {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+	var held *[]byte
+	give := func() {
+		if held != nil {
+			buffers.Put(held)
+			held = nil
+		}
+	}
+	defer give()
+	take := func() []byte {
+		if held == nil {
+			held = buffers.Get().(*[]byte)
+		}
+		return *held
+	}
+	var read func() (int, error)
+	if w, ok := src.(waiter); ok {
+		read = func() (int, error) {
+			if err := w.Wait(); err != nil {
+				return 0, err
+			}
+			return src.Read(take())
+		}
+	} else {
+		read = socket.NewReader(src, take, give).Read
+	}
 	for {
-		n, err := src.Read(*buf)
+		n, err := read()
 		if n > 0 {
-			if _, err := dst.Write((*buf)[:n]); err != nil {
+			if _, err := dst.Write((*held)[:n]); err != nil {
 				return err
 			}
+			give()
 			count(n)
 		}
 		if err != nil {
@@ -147,4 +179,16 @@ func copyBytes(dst, src net.Conn, count func(int)) error {
 			return err
 		}
 	}
+}
+
+// silent is a connection that can tell whether bytes wait to be read.
+type silent interface{ Surplus() bool }
+
+// Surplus says whether a connection has bytes to read, or has ended. Where that
+// cannot be told without reading it is false.
+func Surplus(c net.Conn) bool {
+	if s, ok := c.(silent); ok {
+		return s.Surplus()
+	}
+	return surplus(c)
 }

@@ -212,8 +212,7 @@ func (m *mover) drop() {
 	m.pipe, m.buf = nil, nil
 }
 
-// Surplus says whether a connection has bytes to read, or has ended.
-func Surplus(c net.Conn) bool {
+func surplus(c net.Conn) bool {
 	t, ok := c.(*net.TCPConn)
 	if !ok {
 		return false
