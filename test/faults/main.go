@@ -4,7 +4,9 @@
 // done, how many streams there were and survived, bytes lost, seconds until it
 // was over, memory. It exits with 1 where one is not as it should be.
 //
-//	faults [-causes] [-hostile] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
+//	faults [-causes] [-network] [-hostile] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
+//
+// Without -causes, -network or -hostile it plays all three.
 package main
 
 import (
@@ -24,15 +26,19 @@ import (
 )
 
 type options struct {
-	causes, hostile, short, verbose bool
-	streams                         int
-	seed                            uint64
-	run                             *regexp.Regexp
+	causes, network, hostile, short, verbose bool
+	// inside: this is the child in a network namespace of its own.
+	inside  bool
+	streams int
+	seed    uint64
+	run     *regexp.Regexp
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.causes, "causes", false, "only faults of what lies between")
+	flag.BoolVar(&o.network, "network", false, "only faults of a network between client and edge (root)")
+	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
 	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
 	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
 	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")
@@ -45,7 +51,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
+	if !o.causes && !o.network && !o.hostile {
+		o.causes, o.network, o.hostile = true, true, true
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if o.inside {
+		os.Exit(o.playInside(ctx))
+	}
 	failed, err := o.play(ctx)
 	stop()
 	if rerr := harness.RemovePrograms(); rerr != nil {
@@ -62,6 +74,18 @@ func main() {
 }
 
 func (o options) play(ctx context.Context) (failed int, err error) {
+	fmt.Printf("seed %d\n", o.seed)
+	if o.causes || o.hostile {
+		failed, err = o.playLoopback(ctx)
+	}
+	if o.network && ctx.Err() == nil {
+		n, nerr := o.playNetwork(ctx)
+		failed, err = failed+n, errors.Join(err, nerr)
+	}
+	return failed, err
+}
+
+func (o options) playLoopback(ctx context.Context) (failed int, err error) {
 	dir, err := os.MkdirTemp("", "sp-faults-")
 	if err != nil {
 		return 0, err
@@ -72,11 +96,10 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	fmt.Printf("seed %d\n", o.seed)
-	if !o.hostile {
+	if o.causes {
 		failed += o.playCauses(ctx, w)
 	}
-	if !o.causes {
+	if o.hostile {
 		n, herr := o.playHostile(ctx, w)
 		failed, err = failed+n, errors.Join(err, herr)
 	}

@@ -47,6 +47,8 @@ type Row struct {
 	// Ended is from the fault to the end of the last stream, New from healing to
 	// the first new connection that worked.
 	Ended, New time.Duration
+	// Resumed is from the end of the fault until every ping-pong stream went on.
+	Resumed time.Duration
 	// Memory is the most that any of the three programs grew by.
 	Memory int64
 	// Faults are what is wrong; empty is as it should be.

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -48,6 +49,8 @@ type World struct {
 	forward, evilForward   string
 	echoConns, echoBytes   atomic.Int64
 
+	far *far // nil: everything is on loopback
+
 	seed, stream uint64 // of the next streams
 	cancel       context.CancelFunc
 	wg           sync.WaitGroup
@@ -56,12 +59,16 @@ type World struct {
 // Open starts everything below dir and signs the honest person in. seed decides
 // what chance does.
 func Open(ctx context.Context, dir string, seed uint64) (*World, error) {
+	return start(ctx, dir, seed, nil)
+}
+
+func start(ctx context.Context, dir string, seed uint64, f *far) (*World, error) {
 	hw, err := harness.NewWorld(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w := &World{World: hw, server: &ledger.Server{Patience: 5 * time.Minute}, seed: seed, cancel: cancel}
+	w := &World{World: hw, server: &ledger.Server{Patience: 5 * time.Minute}, seed: seed, cancel: cancel, far: f}
 	if err := w.begin(ctx, life); err != nil {
 		return nil, errors.Join(err, errors.New(w.Logs()), w.Close())
 	}
@@ -78,7 +85,7 @@ func (w *World) Close() error {
 
 func (w *World) begin(ctx, life context.Context) error {
 	var err error
-	if w.edge, err = w.StartEdge(ctx, harness.EdgeOptions{}); err != nil {
+	if w.edge, err = w.StartEdge(ctx, w.far.edge()); err != nil {
 		return err
 	}
 	for _, p := range []**impair.Proxy{&w.hostProxy, &w.clientProxy} {
@@ -87,7 +94,7 @@ func (w *World) begin(ctx, life context.Context) error {
 		}
 		w.wg.Go(func() { (*p).Run(life) })
 	}
-	for _, app := range []string{ledgerApp, echoApp, evilApp} {
+	for _, app := range append([]string{ledgerApp, echoApp, evilApp}, w.far.apps()...) {
 		if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
 			return err
 		}
@@ -122,8 +129,10 @@ func (w *World) startHost(ctx, life context.Context) error {
 	if err := w.host.CtlInput(ctx, token+"\n", "tunnel", "join").Err(); err != nil {
 		return err
 	}
-	for app, l := range map[string]net.Listener{ledgerApp: origin, echoApp: echo} {
-		if err := w.host.AddTunnel(ctx, app, "tcp://"+l.Addr().String()); err != nil {
+	origins := map[string]string{ledgerApp: origin.Addr().String(), echoApp: echo.Addr().String()}
+	maps.Copy(origins, w.far.origins())
+	for app, addr := range origins {
+		if err := w.host.AddTunnel(ctx, app, "tcp://"+addr); err != nil {
 			return err
 		}
 		if err := w.host.AwaitTunnel(ctx, app, api.TunnelPublished); err != nil {
@@ -141,12 +150,15 @@ func (w *World) use(ctx context.Context, d *harness.Daemon, p *impair.Proxy, mor
 
 func (w *World) startClient(ctx context.Context) error {
 	var err error
-	if w.client, err = w.StartDaemon(ctx, "client", harness.DaemonOptions{}); err != nil {
+	if err := w.far.inside(func() (err error) {
+		w.client, err = w.StartDaemon(ctx, "client", harness.DaemonOptions{})
+		return err
+	}); err != nil {
 		return err
 	}
 	// A login page over plain http must be on the port that is dialled, so the
 	// proxy comes after the login.
-	if err := w.client.UseEdge(ctx, w.edge, false); err != nil {
+	if err := w.client.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", w.far.address(w.edge)).Err(); err != nil {
 		return err
 	}
 	alice, err := w.edge.AddPerson(ctx, "alice@site.com")
@@ -156,7 +168,9 @@ func (w *World) startClient(ctx context.Context) error {
 	if w.mallory, err = w.edge.AddPerson(ctx, "mallory@site.com"); err != nil {
 		return err
 	}
-	for app, addr := range map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward} {
+	forwards := map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward}
+	maps.Copy(forwards, w.far.forwards())
+	for app, addr := range forwards {
 		port, err := harness.FreePort(0)
 		if err != nil {
 			return err
@@ -165,6 +179,9 @@ func (w *World) startClient(ctx context.Context) error {
 		if err := w.client.Ctl(ctx, "forward", "add", app, fmt.Sprintf("localhost:%d", port)).Err(); err != nil {
 			return err
 		}
+	}
+	if w.far != nil {
+		return w.client.SignIn(ctx, w.edge, alice, harness.TypedCode)
 	}
 	if err := w.client.SignIn(ctx, w.edge, alice, harness.Loopback); err != nil {
 		return err
@@ -196,8 +213,11 @@ func (w *World) echo(ctx context.Context, l net.Listener) {
 }
 
 // dial opens a connection to the ledger through everything.
-func (w *World) dial(ctx context.Context) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, "tcp", w.forward)
+func (w *World) dial(ctx context.Context) (c net.Conn, err error) {
+	return c, w.far.inside(func() error {
+		c, err = new(net.Dialer).DialContext(ctx, "tcp", w.forward)
+		return err
+	})
 }
 
 // plans gives the next n streams of all kinds.
