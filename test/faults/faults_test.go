@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/suite"
+	"github.com/sallyport/sallyport/test/faults/wan"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -22,14 +24,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func open(t *testing.T) (context.Context, *suite.World) {
+func open(t *testing.T, begin func(context.Context, string, uint64) (*suite.World, error)) (context.Context, *suite.World) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	dir, err := os.MkdirTemp("", "sp-faults-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := suite.Open(ctx, dir, 1)
+	w, err := begin(ctx, dir, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,7 @@ var short = []string{
 // TestCauses is the short form of make faults: what lies between the programs.
 func TestCauses(t *testing.T) {
 	t.Parallel()
-	ctx, w := open(t)
+	ctx, w := open(t, suite.Open)
 	played := 0
 	for _, c := range suite.Causes() {
 		if !slices.Contains(short, c.Name) {
@@ -73,11 +75,49 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// insideEnv tells this binary that it is alone in a network namespace.
+const insideEnv = "SALLYPORT_FAULTS_INSIDE"
+
+// TestNetwork is the short form of faults of a network between client and edge,
+// in a child that is alone in a network namespace.
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	if err := wan.Available(); err != nil {
+		t.Skip(err)
+	}
+	programs, err := harness.FindPrograms(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := inNamespace(t.Context(), os.Args[0], "-test.run=^TestNetworkInside$", "-test.v", "-test.timeout=4m")
+	cmd.Env = append(os.Environ(), insideEnv+"=1", harness.BinEnv+"="+filepath.Dir(programs.Edge))
+	cmd.Stdout, cmd.Stderr = nil, nil
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestNetworkInside(t *testing.T) {
+	if os.Getenv(insideEnv) == "" {
+		t.Skip("played by TestNetwork")
+	}
+	ctx, w := open(t, suite.OpenFar)
+	for _, c := range suite.FarCauses() {
+		if c.Slow && c.Name != "edge killed with -9, and restarted" {
+			continue
+		}
+		c.Lasts, c.Copy = 6*time.Second, 30_000_000
+		if r := w.PlayFar(ctx, c, 20); r.Faults != nil {
+			t.Errorf("%s: %v", c.Name, r.Faults)
+		}
+	}
+}
+
 // TestHostilePeers is the short form of make faults: peers that break the
 // protocol. Those that wait for its time limits are left out.
 func TestHostilePeers(t *testing.T) {
 	t.Parallel()
-	ctx, w := open(t)
+	ctx, w := open(t, suite.Open)
 	all := slices.DeleteFunc(hostilepeer.Behaviours(), hostilepeer.Behaviour.Slow)
 	err := w.Hostile(ctx, all, func(r suite.HostileRow) {
 		if r.Faults != nil {
