@@ -18,13 +18,15 @@ import (
 	"github.com/sallyport/sallyport/internal/buildinfo"
 	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/osservice"
 	"github.com/sallyport/sallyport/internal/paths"
 )
 
 const usage = `sallyportd is the daemon of Sallyport.
 
 Usage:
-  sallyportd run [--state DIR] [--socket PATH] [--log-level LEVEL] [--log-format FORMAT]
+  sallyportd run [--state DIR] [--socket PATH] [--log-level LEVEL] [--log-format FORMAT] [--log-file FILE]
+  sallyportd service install|uninstall|start|stop|restart|status
   sallyportd version
 
 Run "sallyportd run -h" for the flags.
@@ -51,6 +53,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "run":
 		return runDaemon(args[1:], stderr)
+	case "service":
+		return controlService(args[1:], stdout, stderr)
 	case "version", "--version", "-version":
 		version := buildinfo.Version()
 		if c := buildinfo.Commit(); c != "" {
@@ -72,6 +76,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 type options struct {
 	state, socket string
 	log           logging.Config
+	logFile       string // "" is standard error
+	service       bool   // a service manager has started it, and says so
 }
 
 func runDaemon(args []string, stderr io.Writer) int {
@@ -82,6 +88,8 @@ func runDaemon(args []string, stderr io.Writer) int {
 	flags.StringVar(&o.socket, "socket", "", "`PATH` of the socket of the local API (default: likewise)")
 	flags.StringVar(&o.log.Level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
 	flags.StringVar(&o.log.Format, "log-format", "text", "`FORMAT` of the log: text or json")
+	flags.StringVar(&o.logFile, "log-file", "", "`FILE` for the log, turned over at 10 MiB (default: standard error)")
+	flags.BoolVar(&o.service, "service", false, "run as a service of Windows")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	} else if err != nil {
@@ -91,7 +99,16 @@ func runDaemon(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "sallyportd: error: unexpected argument %q\n", flags.Arg(0))
 		return exitUsage
 	}
-	log, err := logging.New(stderr, o.log)
+	out := stderr
+	if o.logFile != "" {
+		file, err := logging.OpenFile(o.logFile)
+		if err != nil {
+			return fail(stderr, err)
+		}
+		defer file.Close()
+		out, stderr = file, io.MultiWriter(file, stderr)
+	}
+	log, err := logging.New(out, o.log)
 	if err != nil {
 		fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
 		return exitUsage
@@ -99,7 +116,11 @@ func runDaemon(args []string, stderr io.Writer) int {
 	if err := o.fill(); err != nil {
 		return fail(stderr, err)
 	}
-	if err := service.Run(func(ctx context.Context) error { return serve(ctx, o, log) }); err != nil {
+	run := service.Run
+	if o.service {
+		run = service.RunService
+	}
+	if err := run(func(ctx context.Context) error { return serve(ctx, o, log) }); err != nil {
 		return fail(stderr, err)
 	}
 	return exitOK
@@ -134,6 +155,8 @@ func fail(stderr io.Writer, err error) int {
 
 func hintFor(err error) string {
 	switch {
+	case errors.Is(err, osservice.ErrNotAdministrator):
+		return "run it with sudo, or in an administrator's console; a daemon of your own needs no service: sallyportd run"
 	case errors.Is(err, store.ErrLocked):
 		return "stop the other daemon, or give this one a directory of its own: sallyportd run --state DIR --socket PATH"
 	case errors.Is(err, ipc.ErrInUse):

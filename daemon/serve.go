@@ -17,11 +17,11 @@ import (
 	"github.com/sallyport/sallyport/daemon/internal/localapi"
 	"github.com/sallyport/sallyport/daemon/internal/owner"
 	"github.com/sallyport/sallyport/daemon/internal/seal"
-	"github.com/sallyport/sallyport/daemon/internal/service"
 	"github.com/sallyport/sallyport/daemon/internal/store"
 	"github.com/sallyport/sallyport/internal/buildinfo"
 	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/osservice"
 	"github.com/sallyport/sallyport/internal/paths"
 	"github.com/sallyport/sallyport/internal/procs"
 )
@@ -87,6 +87,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 		return server.Run(ctx, listener)
 	})
 	group.Go(func() error { return tellManager(ctx, worker, log) })
+	group.Go(func() error { return osservice.Watchdog(ctx, worker.Alive) })
 	return group.Wait()
 }
 
@@ -100,11 +101,11 @@ func tellManager(ctx context.Context, worker *agent.Agent, log *slog.Logger) err
 	}
 	select {
 	case <-worker.Ready():
-		tell(service.Ready)
+		tell(osservice.Ready)
 	case <-ctx.Done():
 	}
 	<-ctx.Done()
-	tell(service.Stopping)
+	tell(osservice.Stopping)
 	return nil
 }
 

@@ -77,9 +77,13 @@ func layers() map[string]int {
 		"daemon/internal/localapi": 4, "daemon/internal/service": 4, "ctl/internal/cli": 4,
 		"tray/internal/ui": 4, "edge/internal/web": 4, "edge/internal/admin": 4, "edge/internal/cli": 4,
 
+		"installer/internal/setup": 4,
+
 		"daemon": 5, "ctl": 5, "tray": 5, "edge": 5, "installer": 5,
 
-		testRoom: 6,
+		// What builds packages; no program knows it.
+		"packaging": 6,
+		testRoom:    6,
 	}
 }
 
@@ -104,7 +108,7 @@ func modules() map[string][]string {
 		"go.etcd.io/bbolt":                    {"daemon/internal/store", "edge/internal/store"},
 		"github.com/coreos/go-oidc/v3":        {"edge/internal/authn"},
 		"github.com/zitadel/oidc/v3":          {"edge/internal/idp"},
-		"github.com/kardianos/service":        {"daemon/internal/service", "installer"},
+		"github.com/kardianos/service":        {"daemon/internal/service", "internal/osservice"},
 		"fyne.io/systray":                     {"tray/internal/ui"},
 		"github.com/Microsoft/go-winio":       {"internal/ipc"},
 		"github.com/spf13/cobra":              cli,
@@ -114,7 +118,7 @@ func modules() map[string][]string {
 		"github.com/prometheus/client_golang": {"edge/internal/metrics"},
 		"github.com/cli/browser":              {"internal/browser"},
 		"github.com/fsnotify/fsnotify":        {"edge/internal/config"},
-		"github.com/coreos/go-systemd/v22":    {"daemon/internal/service"},
+		"github.com/coreos/go-systemd/v22":    {"internal/osservice"},
 		"github.com/gofrs/flock":              {"daemon/internal/store", "edge/internal/store", "tray"},
 		"github.com/chromedp/chromedp":        {testRoom},
 		"github.com/chromedp/cdproto":         {testRoom},

@@ -43,6 +43,9 @@ func Socket() (string, error) {
 	return userSocket()
 }
 
+// MachineSocket is where the machine's daemon serves the local API.
+func MachineSocket() string { return machineSocket() }
+
 // RuntimeDir is where the programs of the calling user keep what is of use only
 // while they run.
 func RuntimeDir() (string, error) { return userRuntime() }

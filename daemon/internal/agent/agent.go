@@ -29,6 +29,8 @@ const (
 	wantFor = 5 * time.Minute
 	// settleFor bounds how long a write waits to be told in its answer.
 	settleFor = 2 * time.Second
+	// aliveWithin is how long a pass may take before Run counts as stuck.
+	aliveWithin = 20 * time.Second
 )
 
 // Config is what an Agent needs. Store, Owner, BootID and Log are required.
@@ -232,6 +234,15 @@ func (a *Agent) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleFor, errSettled)
 	defer cancel()
 	a.await(ctx, func() bool { return a.done >= asked })
+}
+
+// Alive says whether Run still does what is asked of it.
+func (a *Agent) Alive(ctx context.Context) bool {
+	a.poke()
+	asked := a.asked.Load()
+	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
+	defer cancel()
+	return a.await(ctx, func() bool { return a.done >= asked })
 }
 
 // await waits until a condition holds after a pass; ok is asked under mu. It is

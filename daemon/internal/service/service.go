@@ -3,7 +3,8 @@
 // Control Manager of Windows, ...).
 //
 // Shapes: Run runs a function until it is told to stop, in the way of the
-// manager; Ready and Stopping tell systemd how far it is.
+// manager. How the daemon comes under a manager, and what it says to it, is in
+// internal/osservice.
 //
 // Errors: those of the function.
 package service
@@ -15,7 +16,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/kardianos/service"
 )
 
@@ -88,16 +88,4 @@ func (p *program) wait() {
 	case <-told:
 	case <-p.done:
 	}
-}
-
-// Ready tells systemd that the daemon serves. Elsewhere it does nothing.
-func Ready() error {
-	_, err := daemon.SdNotify(false, daemon.SdNotifyReady)
-	return err
-}
-
-// Stopping tells systemd that the daemon is about to end.
-func Stopping() error {
-	_, err := daemon.SdNotify(false, daemon.SdNotifyStopping)
-	return err
 }

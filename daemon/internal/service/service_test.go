@@ -5,9 +5,7 @@ package service
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -47,32 +45,4 @@ func TestProgram(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-}
-
-func TestReadyTellsSystemd(t *testing.T) {
-	dir, err := os.MkdirTemp("", "sp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "notify")
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Skip(err)
-	}
-	defer c.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	if err := Ready(); err != nil {
-		t.Fatal(err)
-	}
-	if err := Stopping(); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"READY=1", "STOPPING=1"} {
-		b := make([]byte, 100)
-		n, err := c.Read(b)
-		if err != nil || string(b[:n]) != want {
-			t.Errorf("systemd was told %q, %v; want %q", b[:n], err, want)
-		}
-	}
 }

@@ -1,0 +1,44 @@
+package osservice
+
+import (
+	"context"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// Ready tells systemd that the program serves. Elsewhere it does nothing.
+func Ready() error { return notify(daemon.SdNotifyReady) }
+
+// Stopping tells systemd that the program is about to end.
+func Stopping() error { return notify(daemon.SdNotifyStopping) }
+
+func notify(word string) error {
+	_, err := daemon.SdNotify(false, word)
+	return err
+}
+
+// Watchdog tells systemd at half its interval that the program lives, as long as
+// alive says so; systemd restarts one that it hears nothing of. Where nobody
+// asked for it, it returns at once.
+func Watchdog(ctx context.Context, alive func(ctx context.Context) bool) error {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return err
+	}
+	tick := time.NewTicker(interval / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if !alive(ctx) {
+			continue
+		}
+		if err := notify(daemon.SdNotifyWatchdog); err != nil {
+			return err
+		}
+	}
+}
