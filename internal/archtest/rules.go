@@ -101,7 +101,7 @@ func neighbours() []Neighbour {
 }
 
 func modules() map[string][]string {
-	cli := []string{"ctl/internal/cli", "edge/internal/cli"}
+	cli := []string{"ctl/internal/cli", "edge/internal/cli", "internal/manual"}
 	return map[string][]string{
 		"github.com/hashicorp/yamux":          {"wire"},
 		"github.com/coder/websocket":          {"internal/webconn"},

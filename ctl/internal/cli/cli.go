@@ -123,3 +123,6 @@ func list[T any](v []T) []T {
 	}
 	return v
 }
+
+// Command is the tree of commands, for whoever describes it.
+func Command() *cobra.Command { return (&app{term: &terminal.Terminal{}}).rootCommand() }

@@ -170,3 +170,6 @@ func (a *app) serveCommand() *cobra.Command {
 		},
 	}
 }
+
+// Command is the tree of commands, for whoever describes it.
+func Command() *cobra.Command { return (&app{}).root() }
