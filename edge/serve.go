@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/config"
 	"github.com/sallyport/sallyport/internal/buildinfo"
 	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/osservice"
 	"github.com/sallyport/sallyport/internal/procs"
 )
 
@@ -141,13 +142,21 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 		g.Go(func() error { return named("metrics", r.metrics.Serve(ctx, l.metrics, r.log)) })
 	}
 	r.metrics.SetReady(true)
-	context.AfterFunc(ctx, func() { r.metrics.SetReady(false) })
+	r.tellManager(osservice.Ready)
+	context.AfterFunc(ctx, func() { r.metrics.SetReady(false); r.tellManager(osservice.Stopping) })
 	err := g.Wait()
 	l.close()
 	r.log.Info("edge stopped")
 	r.audit.Note(audit.Record{Event: audit.EventEdgeStopped, Outcome: audit.OK})
 	stopAudit()
 	return errors.Join(err, named("audit", <-auditDone))
+}
+
+// tellManager tells systemd how far the edge is.
+func (r *rooms) tellManager(f func() error) {
+	if err := f(); err != nil {
+		r.log.Warn("service manager not told", "error", err)
+	}
 }
 
 // startCause is afterCrash where the last line of the audit is not that of an

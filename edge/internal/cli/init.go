@@ -36,6 +36,7 @@ func (a *app) initCommand() *cobra.Command {
 	f.StringArrayVar(&in.Sites, "site", nil, "DNS zone that the edge serves (required, may be repeated)")
 	f.StringVar(&in.Listen, "listen", ":8443", "address of the one public port")
 	f.StringVar(&in.Dir, "dir", ".", "directory to write into")
+	f.StringVar(&in.State, "state", "", "state directory (default: state in --dir)")
 	f.StringVar(&in.Cert, "cert", "", "certificate file (PEM with its chain); else a private CA is made")
 	f.StringVar(&in.Key, "key", "", "the certificate's key file (PEM)")
 	f.BoolVar(&in.Force, "force", false, "overwrite edge.yaml, and replace the private CA: clients then need the new one")

@@ -24,6 +24,9 @@ type Input struct {
 	Sites  []string
 	// Dir is the directory to write into.
 	Dir string
+	// State is the state directory; "" is state in Dir. Where root makes an edge
+	// in a state directory of another user, what it makes is that user's.
+	State string
 	// Cert and Key are certificate files; both empty makes a private CA.
 	Cert, Key string
 	// Force overwrites edge.yaml and replaces the private CA.
@@ -61,6 +64,11 @@ func Make(in Input) (Result, error) {
 	}
 	file := filepath.Join(dir, "edge.yaml")
 	input := config.TemplateInput{Name: in.Name, Listen: in.Listen, State: "state", Zones: in.Sites}
+	if in.State != "" {
+		if input.State, err = filepath.Abs(in.State); err != nil {
+			return Result{}, err
+		}
+	}
 	if input.Cert, input.Key, err = filesFor(dir, in.Cert, in.Key); err != nil {
 		return Result{}, err
 	}
@@ -118,6 +126,7 @@ func checkFree(c *config.Config, file string, force bool) error {
 }
 
 func write(c *config.Config, file string, text []byte, force bool, res *Result) error {
+	uid, gid, others := ownerOf(c.State)
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
@@ -139,5 +148,11 @@ func write(c *config.Config, file string, text []byte, force bool, res *Result) 
 	if err := os.WriteFile(part, text, 0o600); err != nil {
 		return fmt.Errorf("write the config file: %w", err)
 	}
-	return os.Rename(part, file)
+	if err := os.Rename(part, file); err != nil || !others {
+		return err
+	}
+	if err := handOver(c.State, file, uid, gid); err != nil {
+		return fmt.Errorf("hand the state directory to its owner: %w", err)
+	}
+	return nil
 }
