@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"slices"
 	"syscall"
 
@@ -59,7 +58,7 @@ func controlService(args []string, stdout, stderr io.Writer) int {
 }
 
 func doService(ctx context.Context, verb string, asJSON bool, stdout io.Writer) error {
-	c, err := daemonControl(stdout)
+	c, err := osservice.New(manifest.Daemon, daemonServes, stdout)
 	if err != nil {
 		return err
 	}
@@ -79,32 +78,15 @@ func doService(ctx context.Context, verb string, asJSON bool, stdout io.Writer) 
 }
 
 func serviceStatus(c *osservice.Control, asJSON bool, stdout io.Writer) error {
-	state, err := c.State()
+	r, err := c.Report()
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return json.NewEncoder(stdout).Encode(struct {
-			Name  string          `json:"name"`
-			State osservice.State `json:"state"`
-			Log   string          `json:"log"`
-		}{c.Name, state, c.LogPlace()})
+		return json.NewEncoder(stdout).Encode(r)
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s\nlog: %s\n", c.Name, state, c.LogPlace())
+	_, err = fmt.Fprintln(stdout, r)
 	return err
-}
-
-// daemonControl is the control of this very program as the machine's daemon.
-func daemonControl(say io.Writer) (*osservice.Control, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	m := manifest.ServiceOf(runtime.GOOS, manifest.Daemon)
-	return osservice.New(osservice.Service{
-		Name: m.Name, Title: m.Title, About: m.About, Program: program, Arguments: m.Arguments, FileArguments: m.FileArguments,
-		Account: m.Account, Unit: m.Unit, State: m.State, Run: m.Run, LogDir: m.LogDir, Ready: daemonServes,
-	}, say)
 }
 
 // daemonServes asks the machine's daemon for its version.

@@ -2,7 +2,7 @@
 // (systemd, OpenRC, SysV init, launchd, the Service Control Manager of Windows)
 // and speaks to that manager.
 //
-// Shapes: Service says what is run and as whom. Control carries out what a
+// Shapes: manifest.Service says what is run and as whom. Control carries out what a
 // person asks for; every verb may be asked for again. Ready, Stopping and
 // Watchdog tell systemd how a running program is.
 //
@@ -24,31 +24,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/kardianos/service"
-)
 
-// Service is a program as the service manager is told of it. All of it but
-// Ready is required.
-type Service struct {
-	Name, Title, About string
-	// Program is the absolute path.
-	Program string
-	// Arguments are those under systemd; elsewhere FileArguments are added,
-	// which send the log to LogFile.
-	Arguments, FileArguments []string
-	// Account is the OS account it runs as on Unix.
-	Account string
-	// Unit is the systemd unit; "@PROGRAM@" stands for the path.
-	Unit string
-	// State, Run and LogDir are the directories that it is given where the
-	// manager does not make them by itself.
-	State, Run, LogDir string
-	// Ready is nil where the program serves; Start waits for that.
-	Ready func(ctx context.Context) error
-}
+	"github.com/sallyport/sallyport/internal/manifest"
+)
 
 // State is what a service manager says of a service.
 type State string
@@ -73,26 +56,55 @@ var (
 // than a second where the disk is well.
 const startWithin = 20 * time.Second
 
-// Control speaks to the service manager about one Service.
+// Control speaks to the service manager about one service.
 type Control struct {
-	Service
+	manifest.Service
+	ready   func(ctx context.Context) error
 	say     io.Writer
 	library service.Service
 }
 
-// New returns the control of a service; what it does is said to say.
-func New(s Service, say io.Writer) (*Control, error) {
-	program, err := filepath.Abs(s.Program)
+// New returns the control of this very program as a part's service. ready is
+// nil where the program serves, which starting waits for. What is done is said
+// to say.
+func New(p manifest.Part, ready func(ctx context.Context) error, say io.Writer) (*Control, error) {
+	m := manifest.ServiceOf(runtime.GOOS, p)
+	if m == nil {
+		return nil, errors.New("this program is no service on this system")
+	}
+	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s.Program = program
-	c := &Control{Service: s, say: say}
+	return newControl(*m, program, ready, say)
+}
+
+func newControl(m manifest.Service, program string, ready func(ctx context.Context) error, say io.Writer) (*Control, error) {
+	m.Program = program
+	c := &Control{Service: m, ready: ready, say: say}
+	var err error
 	c.library, err = service.New(nothing{}, c.config())
 	if errors.Is(err, service.ErrNoServiceSystemDetected) {
 		return nil, errors.New("this machine has no service manager that is known here")
 	}
 	return c, err
+}
+
+// Report is what a person asks for.
+type Report struct {
+	Name  string `json:"name"`
+	State State  `json:"state"`
+	// Log is where to look: a command, or a directory.
+	Log string `json:"log"`
+}
+
+// String is the report as text.
+func (r Report) String() string { return fmt.Sprintf("%s: %s\nlog: %s", r.Name, r.State, r.Log) }
+
+// Report asks the manager.
+func (c *Control) Report() (Report, error) {
+	state, err := c.State()
+	return Report{c.Name, state, c.LogPlace()}, err
 }
 
 // nothing is the program as the library wants one: here it only is controlled.
@@ -126,7 +138,7 @@ func (c *Control) config() *service.Config {
 
 func (c *Control) fill(script string) string {
 	return strings.NewReplacer("@PROGRAM@", c.Program, "@NAME@", c.Name, "@ACCOUNT@", c.Account, "@STATE@", c.Service.State,
-		"@RUN@", c.Service.Run, "@LOGDIR@", c.LogDir).Replace(script)
+		"@RUN@", c.Run, "@LOGDIR@", c.LogDir).Replace(script)
 }
 
 func onSystemd() bool { return service.Platform() == "linux-systemd" }
@@ -224,17 +236,17 @@ func (c *Control) Uninstall(ctx context.Context) error {
 }
 
 // Start returns when it serves.
-func (c *Control) Start(ctx context.Context) error { return c.run(ctx, c.library.Start, "started") }
+func (c *Control) Start(ctx context.Context) error { return c.do(ctx, c.library.Start, "started") }
 
 // Restart stops it where it runs, and returns when it serves again.
 func (c *Control) Restart(ctx context.Context) error {
 	if state, _ := c.State(); state == Running {
-		return c.run(ctx, c.library.Restart, "restarted")
+		return c.do(ctx, c.library.Restart, "restarted")
 	}
 	return c.Start(ctx)
 }
 
-func (c *Control) run(ctx context.Context, f func() error, word string) error {
+func (c *Control) do(ctx context.Context, f func() error, word string) error {
 	if err := c.installed(); err != nil {
 		return err
 	}
@@ -318,7 +330,7 @@ func (c *Control) packaged() string {
 
 // await returns when the program serves.
 func (c *Control) await(ctx context.Context) error {
-	if c.Ready == nil {
+	if c.ready == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
@@ -327,7 +339,7 @@ func (c *Control) await(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		err := c.Ready(ctx)
+		err := c.ready(ctx)
 		if err == nil {
 			return nil
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -41,22 +40,11 @@ func (a *app) serviceCommand() *cobra.Command {
 }
 
 func (a *app) control() (*osservice.Control, error) {
-	m := manifest.ServiceOf(runtime.GOOS, manifest.Edge)
-	if m == nil {
-		return nil, errors.New("an edge is no service on this system; run it with: sallyport-edge serve")
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	say := a.out
 	if a.json {
 		say = io.Discard
 	}
-	return osservice.New(osservice.Service{
-		Name: m.Name, Title: m.Title, About: m.About, Program: program, Arguments: m.Arguments, FileArguments: m.FileArguments,
-		Account: m.Account, Unit: m.Unit, State: m.State, Run: m.Run, LogDir: m.LogDir, Ready: a.serves,
-	}, say)
+	return osservice.New(manifest.Edge, a.serves, say)
 }
 
 // serves asks the running edge how it is.
@@ -78,16 +66,12 @@ func (a *app) installService(c *osservice.Control, ctx context.Context) error {
 }
 
 func (a *app) serviceStatus(c *osservice.Control) error {
-	state, err := c.State()
+	r, err := c.Report()
 	if err != nil {
 		return err
 	}
 	if a.json {
-		return a.printJSON(struct {
-			Name  string          `json:"name"`
-			State osservice.State `json:"state"`
-			Log   string          `json:"log"`
-		}{c.Name, state, c.LogPlace()})
+		return a.printJSON(r)
 	}
-	return a.line(fmt.Sprintf("%s: %s\nlog: %s", c.Name, state, c.LogPlace()))
+	return a.line(r.String())
 }
