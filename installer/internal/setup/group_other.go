@@ -1,0 +1,5 @@
+//go:build !darwin
+
+package setup
+
+func groupName(name string) string { return name }

@@ -1,0 +1,181 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport/internal/manifest"
+	"github.com/sallyport/sallyport/internal/osservice"
+)
+
+// runProgram runs a program that was installed; what it says is for its error.
+func runProgram(ctx context.Context, path string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, path, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", path, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// guardServices sees to it that what ran before runs again, with the old files,
+// when something fails.
+func (s *Setup) guardServices(ctx context.Context) step {
+	return step{do: func() (func() error, error) {
+		return func() error {
+			for _, m := range s.services(s.before.Parts) {
+				if err := s.bringUp(context.WithoutCancel(ctx), m, "restart"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}}
+}
+
+// serviceSteps bring the services up: enabled in another tree, running here.
+func (s *Setup) serviceSteps(ctx context.Context, parts []manifest.Part) []step {
+	var out []step
+	for _, m := range s.services(parts) {
+		if s.Root != "" {
+			if s.OS == "linux" {
+				out = append(out, s.enableStep(m))
+			}
+			continue
+		}
+		verb := "install"
+		if slices.Contains(s.before.Parts, m.Part) {
+			verb = "restart"
+		}
+		out = append(out, step{says: verb + " service " + m.Name, do: func() (func() error, error) {
+			var undo func() error
+			if verb == "install" {
+				undo = func() error { return s.program(context.WithoutCancel(ctx), m.Program, "service", "uninstall") }
+			}
+			return undo, s.bringUp(ctx, m, verb)
+		}})
+	}
+	return out
+}
+
+// bringUp starts a service. An edge that has no file yet is not started.
+func (s *Setup) bringUp(ctx context.Context, m manifest.Service, verb string) error {
+	if m.Part == manifest.Edge {
+		if _, err := os.Stat(edgeConfig); err != nil {
+			fmt.Fprintf(s.Say, "%s starts once it has a file: sallyport-edge init --dir %s --state %s --name NAME --site ZONE, then sallyport-edge service install\n",
+				m.Name, filepath.Dir(edgeConfig), m.State)
+			return nil
+		}
+		verb = "install" // it may not have been one yet
+	}
+	return s.program(ctx, m.Program, "service", verb)
+}
+
+const edgeConfig = "/etc/sallyport/edge.yaml"
+
+// wants is the link by which systemd starts a service at boot.
+func wants(m manifest.Service) string {
+	return "/etc/systemd/system/multi-user.target.wants/" + m.Name + ".service"
+}
+
+func (s *Setup) enableStep(m manifest.Service) step {
+	link := s.at(wants(m))
+	return step{says: "enable service " + m.Name, do: func() (func() error, error) {
+		var made receipt
+		undo, err := s.parents(wants(m), &made)
+		if err != nil {
+			return undo, err
+		}
+		err = os.Symlink("/usr/lib/systemd/system/"+m.Name+".service", link)
+		if errors.Is(err, fs.ErrExist) {
+			return undo, nil
+		}
+		return func() error { return errors.Join(ignoreMissing(os.Remove(link)), undo()) }, err
+	}}
+}
+
+// removalSteps take away; there is no way back, and none is needed: what fails
+// can be asked for again.
+func (s *Setup) removalSteps(ctx context.Context, gone, stay []manifest.Part) []step {
+	var out []step
+	for _, m := range s.services(gone) {
+		out = append(out, s.downStep(ctx, m))
+	}
+	keep := s.keepers(stay)
+	for _, e := range slices.Backward(manifest.EntriesOf(s.OS, gone)) {
+		if keep[e.Path] || e.Keep && !s.Purge {
+			continue
+		}
+		out = append(out, step{says: "remove " + s.at(e.Path), do: func() (func() error, error) { return nil, s.remove(e) }})
+	}
+	if s.Purge {
+		out = append(out, s.purgeSteps(gone)...)
+	}
+	return append(out, step{do: func() (func() error, error) { return nil, s.forget(stay) }})
+}
+
+func (s *Setup) remove(e manifest.Entry) error {
+	if e.IsDir() {
+		return os.RemoveAll(s.at(e.Path))
+	}
+	return ignoreMissing(os.Remove(s.at(e.Path)))
+}
+
+func (s *Setup) downStep(ctx context.Context, m manifest.Service) step {
+	return step{says: "uninstall service " + m.Name, do: func() (func() error, error) {
+		if s.Root == "" {
+			if _, err := os.Stat(m.Program); err != nil {
+				return nil, nil // not installed
+			}
+			return nil, s.program(ctx, m.Program, "service", "uninstall")
+		}
+		return nil, ignoreMissing(os.Remove(s.at(wants(m))))
+	}}
+}
+
+func (s *Setup) purgeSteps(gone []manifest.Part) []step {
+	var out []step
+	for _, m := range s.services(gone) {
+		for _, path := range m.Leftovers() {
+			out = append(out, step{says: "remove " + s.at(path), do: func() (func() error, error) { return nil, os.RemoveAll(s.at(path)) }})
+		}
+		if m.Account != "" {
+			out = append(out, step{says: "remove account " + m.Account, do: func() (func() error, error) {
+				return nil, osservice.RemoveAccount(s.Root, m.Account)
+			}})
+		}
+	}
+	return out
+}
+
+// forget writes the receipt of what stays; nothing, and the directories that
+// were made for it, where nothing does.
+func (s *Setup) forget(stay []manifest.Part) error {
+	r := s.before
+	r.Parts = stay
+	if len(stay) > 0 {
+		keep := s.keepers(stay)
+		for path := range r.Files {
+			if !keep[path] {
+				delete(r.Files, path)
+			}
+		}
+		_, err := s.receiptStep(&r).do()
+		return err
+	}
+	if err := ignoreMissing(os.Remove(s.at(receiptPath))); err != nil {
+		return err
+	}
+	for _, dir := range slices.Backward(r.Made) {
+		os.Remove(s.at(dir)) // one in which others have put something stays
+	}
+	if s.Root == "" && s.OS == "linux" {
+		exec.Command("systemctl", "daemon-reload").Run() // where there is one
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+{{range .Directories}}install -d -m {{printf "%04o" .Mode}} -o {{.OwnerName}} -g {{.GroupName}} {{.Path}}
+{{end}}{{with .Service}}if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload >/dev/null 2>&1 || :
+	if [ "$1" = 1 ]; then
+		systemctl enable --now {{.Name}}.service >/dev/null 2>&1 || :
+	else
+		systemctl try-restart {{.Name}}.service >/dev/null 2>&1 || :
+	fi
+elif [ "$1" = 1 ] && command -v systemctl >/dev/null; then
+	systemctl enable {{.Name}}.service >/dev/null 2>&1 || :
+fi
+{{end}}exit 0
