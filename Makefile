@@ -10,7 +10,7 @@ LDFLAGS   := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION) -X $(MODUL
 GOBUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 # program -> folder
-PROGRAMS  := sallyportd:daemon sallyport:ctl sallyport-edge:edge sallyport-tray:tray
+PROGRAMS  := sallyportd:daemon sallyport:ctl sallyport-edge:edge sallyport-tray:tray sallyport-installer:installer
 
 # Rooms in which goroutines meet; the race detector runs on these.
 RACE      := ./wire/... ./api/client/... ./internal/... ./daemon/... ./edge/...
@@ -88,6 +88,11 @@ cross: ## build and vet for every platform (the tray on darwin needs a Mac)
 	  pkgs=$$($(GO) list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v "$$skip"); \
 	  echo "cross $$p"; $(GO) build -trimpath $$pkgs; $(GO) vet $$($(GO) list ./... | grep -v "$$skip"); \
 	done
+
+.PHONY: dist
+dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (DIST=-quick: this architecture only)
+	@command -v wixl >/dev/null || [ -n '$(findstring -quick,$(DIST))' ] || test/scripts/distdeps.sh
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(GO) run ./packaging -go $(GO) -version '$(VERSION)' -commit '$(COMMIT)' -out $(or $(DISTDIR),dist) $(DIST)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	"github.com/sallyport/sallyport/internal/manifest"
@@ -83,10 +84,10 @@ func (r *release) nfpm(t target, p manifest.Part, f manifest.Format, dir string)
 	a := about[p]
 	config := map[string]any{
 		"name": string(p), "arch": t.goarch, "platform": "linux", "version": r.packageVersion(), "version_schema": "none",
-		"section": a.section, "priority": "optional", "maintainer": "Sallyport <packages@sallyport.example>",
+		"section": a.section, "priority": "optional", "maintainer": maintainer,
 		"description": a.synopsis + "\n" + a.text, "homepage": "https://github.com/sallyport/sallyport", "license": "Apache-2.0",
 		"vendor": "Sallyport", "mtime": r.mtime(), "contents": r.contents(t, p, f), "scripts": scripts,
-		"rpm": map[string]any{"summary": a.synopsis, "buildhost": "localhost", "group": "System/Networking"},
+		"rpm": map[string]any{"summary": strings.ToUpper(a.synopsis[:1]) + a.synopsis[1:], "buildhost": "localhost", "group": "System/Networking"},
 	}
 	if p == manifest.Tray {
 		config["depends"] = []string{string(manifest.Daemon)}
@@ -96,11 +97,26 @@ func (r *release) nfpm(t target, p manifest.Part, f manifest.Format, dir string)
 	}
 	if f == manifest.RPM {
 		config["release"] = "1"
+		if config["changelog"], err = r.rpmChangelog(dir); err != nil {
+			return nil, err
+		}
 		if manifest.ServiceOf("linux", p) != nil {
 			config["depends"] = []string{"/usr/sbin/useradd"}
 		}
 	}
 	return config, nil
+}
+
+// rpmChangelog writes the one entry of a package, in nfpm's form.
+func (r *release) rpmChangelog(dir string) (string, error) {
+	text, err := json.Marshal([]map[string]any{{
+		"semver": r.plainVersion(), "date": r.mtime(), "packager": maintainer, "changes": []map[string]string{{"note": "See CHANGELOG.md of this release."}},
+	}})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "changelog.yaml")
+	return file, os.WriteFile(file, text, 0o644)
 }
 
 func (r *release) mtime() string { return r.epoch.Format("2006-01-02T15:04:05Z") }
@@ -110,8 +126,13 @@ func (r *release) contents(t target, p manifest.Part, f manifest.Format) []conte
 	for _, e := range manifest.PackageEntries(f, p) {
 		c := content{Src: filepath.Join(r.dir(t), filepath.FromSlash(e.From)), Dst: e.Path,
 			FileInfo: fileInfo{uint32(e.Mode), e.OwnerName(), e.GroupName(), r.mtime()}}
-		if e.IsConfig() {
+		switch {
+		case e.IsConfig():
 			c.Type = "config|noreplace"
+		case f == manifest.RPM && strings.HasPrefix(e.Path, "/usr/share/man/"):
+			c.Type = "doc"
+		case f == manifest.RPM && strings.HasPrefix(e.Path, "/usr/share/licenses/"):
+			c.Type = "license"
 		}
 		out = append(out, c)
 	}

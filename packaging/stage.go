@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"embed"
+	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/manifest"
 )
@@ -61,18 +63,27 @@ func (r *release) shared(ctx context.Context) (map[string][]byte, error) {
 		}
 		out[to] = text
 	}
-	changes, err := os.ReadFile("CHANGELOG.md")
-	if err != nil {
-		return nil, err
-	}
-	if out["share/changelog.gz"], err = zipped(changes); err != nil {
-		return nil, err
+	for _, p := range manifest.Parts {
+		text, err := zipped(r.debianChangelog(p))
+		if err != nil {
+			return nil, err
+		}
+		out["share/changelog/"+string(p)+".gz"] = text
 	}
 	if err := r.pages(ctx, out); err != nil {
 		return nil, err
 	}
 	return out, r.completions(ctx, out)
 }
+
+// debianChangelog is in dpkg's form; what changed for people is in CHANGELOG.md.
+func (r *release) debianChangelog(p manifest.Part) []byte {
+	return fmt.Appendf(nil, "%s (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md of this release.\n\n -- %s  %s\n",
+		p, r.packageVersion(), maintainer, r.epoch.Format(time.RFC1123Z))
+}
+
+// maintainer is who packages name.
+const maintainer = "Sallyport <packages@sallyport.example>"
 
 // pages are the man pages: written by hand for what has a handful of flags, made
 // from the commands for the others.

@@ -35,7 +35,7 @@ func PackageEntries(f Format, p Part) []Entry {
 	}
 	return append(out,
 		Entry{Part: p, Path: path.Join("/usr/share/doc", name, "copyright"), From: "share/copyright", Mode: file},
-		Entry{Part: p, Path: path.Join("/usr/share/doc", name, "changelog.gz"), From: "share/changelog.gz", Mode: file},
+		Entry{Part: p, Path: path.Join("/usr/share/doc", name, "changelog.gz"), From: "share/changelog/" + name + ".gz", Mode: file},
 		Entry{Part: p, Path: path.Join("/usr/share/lintian/overrides", name), From: "share/lintian/" + name, Mode: file},
 	)
 }

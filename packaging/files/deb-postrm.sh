@@ -3,10 +3,9 @@ set -e
 
 {{with .Service}}if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
-	systemctl reset-failed {{.Name}}.service >/dev/null 2>&1 || true
 fi
 if [ "$1" = purge ]; then
-	if [ -x /usr/bin/deb-systemd-helper ]; then
+	if command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper purge {{.Name}}.service >/dev/null || true
 		deb-systemd-helper unmask {{.Name}}.service >/dev/null || true
 	fi
