@@ -163,7 +163,7 @@ func (r *rooms) gauges() metrics.Gauges {
 	c := r.relay.Links()
 	return metrics.Gauges{
 		ClientLinks: c.Clients, HostLinks: c.Hosts, WaitingLinks: c.Waiting,
-		Trunks: c.Trunks, Streams: c.Streams, BytesSpliced: c.BytesSpliced,
+		Trunks: c.Trunks, Streams: c.Streams, Parked: c.Parked, BytesSpliced: c.BytesSpliced,
 	}
 }
 

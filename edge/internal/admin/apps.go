@@ -57,7 +57,7 @@ func (h *handler) appAdd(ctx context.Context, r *request) (any, error) {
 	if err := h.underSite(name); err != nil {
 		return nil, err
 	}
-	app := policy.App{Hostname: name, Contact: in.Contact, Rules: rulesOf(in.Rules)}
+	app := policy.App{Hostname: name, Contact: in.Contact, Rules: rulesOf(in.Rules), ResumeWindowMS: in.ResumeWindowMS}
 	return h.putApp(ctx, r, app, nil, h.Apps.Create, "add")
 }
 
@@ -91,12 +91,15 @@ func (h *handler) appEdit(ctx context.Context, r *request) (any, error) {
 	if in.Rules != nil {
 		app.Rules = rulesOf(in.Rules)
 	}
+	if in.ResumeWindowMS != nil {
+		app.ResumeWindowMS = in.ResumeWindowMS
+	}
 	return h.putApp(ctx, r, app, old, h.Apps.Put, "edit")
 }
 
 func (h *handler) putApp(ctx context.Context, r *request, app policy.App, old *policy.App, put func(context.Context, policy.App) error, what string) (any, error) {
 	if err := policy.Check(app); err != nil {
-		return nil, invalid("the app's rules cannot be used", err)
+		return nil, invalid("the app cannot be used", err)
 	}
 	if err := put(ctx, app); err != nil {
 		return nil, noApp(err, app.Hostname)
@@ -135,7 +138,8 @@ func textOf(a *policy.App) string {
 }
 
 func appOf(a policy.App) adminapi.App {
-	out := adminapi.App{Hostname: a.Hostname, Contact: a.Contact, Rules: []adminapi.Rule{}, Version: a.Version, UpdatedAt: a.UpdatedAt}
+	out := adminapi.App{Hostname: a.Hostname, Contact: a.Contact, Rules: []adminapi.Rule{},
+		ResumeWindowMS: a.ResumeWindow().Milliseconds(), Version: a.Version, UpdatedAt: a.UpdatedAt}
 	for _, r := range a.Rules {
 		out.Rules = append(out.Rules, adminapi.Rule{Action: string(r.Action), Selectors: r.Selectors})
 	}

@@ -23,7 +23,7 @@ import (
 func (h *handler) status(context.Context, *request) (any, error) {
 	c, n := h.Settings(), h.Relay.Links()
 	return adminapi.Status{Name: c.Name, ID: c.ID, URL: c.WebURL(), Version: buildinfo.Version(), StartedAt: h.StartedAt,
-		Clients: n.Clients, Hosts: n.Hosts, Trunks: n.Trunks, Streams: n.Streams}, nil
+		Clients: n.Clients, Hosts: n.Hosts, Trunks: n.Trunks, Streams: n.Streams, Parked: n.Parked}, nil
 }
 
 // maxReason bounds the words that a person is shown.
@@ -181,7 +181,7 @@ func (h *handler) streamList(context.Context, *request) (any, error) {
 	for _, s := range h.Relay.Streams() {
 		out = append(out, adminapi.Stream{ID: s.ID.String(), Trace: s.Trace.String(), Trunk: s.Trunk.String(), Session: s.Session, Email: s.Email,
 			Device: s.Device, OSUser: s.OSUser, Address: s.Address, Hostname: s.Hostname, Port: s.Port, Connector: s.Connector,
-			Rule: s.Rule, StartedAt: s.StartedAt})
+			Rule: s.Rule, StartedAt: s.StartedAt, Parked: s.Parked})
 	}
 	return out, nil
 }

@@ -47,6 +47,7 @@ type Record struct {
 
 	// Stream.
 	Trunk         string `json:"trunk,omitempty"`
+	FromTrunk     string `json:"from_trunk,omitempty"` // what carried it before
 	Stream        string `json:"stream,omitempty"`
 	Trace         string `json:"trace,omitempty"`
 	Hostname      string `json:"hostname,omitempty"`
@@ -90,6 +91,7 @@ const (
 	EventSessionStarted   = "session-started"
 	EventSessionEnded     = "session-ended"
 	EventStreamStart      = "stream-start"
+	EventStreamResume     = "stream-resume" // it goes on with another trunk
 	EventStreamEnd        = "stream-end"
 	EventDecision         = "decision"
 	EventConnectorCreated = "connector-created"

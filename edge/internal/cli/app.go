@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,19 +42,53 @@ func rulesInto(f *pflag.FlagSet, rules *[]adminapi.Rule) {
 	f.Var(ruleFlag{"deny", rules}, "deny", "who is denied, in the same form; the order of all --allow and --deny counts")
 }
 
+// resumeFlag is --resume-window: a duration, or 0.
+type resumeFlag struct{ ms *int64 }
+
+var _ pflag.Value = (*resumeFlag)(nil)
+
+// Set takes a duration, or 0 for none.
+func (f *resumeFlag) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > 0 && d < time.Second {
+		return errors.New("write a duration from 1s on, such as 5m, or 0 for none")
+	}
+	f.ms = new(d.Milliseconds())
+	return nil
+}
+
+// String is the default, which help shows: none.
+func (f *resumeFlag) String() string { return "" }
+
+// Type is what help calls the value.
+func (f *resumeFlag) Type() string { return "DURATION" }
+
+func (f *resumeFlag) into(flags *pflag.FlagSet) {
+	flags.Var(f, "resume-window", "how long a connection waits when the way it took is lost, to go on with another; 0 is not at all (default 5m)")
+}
+
+func resumeText(ms int64) string {
+	if ms == 0 {
+		return "off"
+	}
+	text := (time.Duration(ms) * time.Millisecond).String()
+	return strings.Replace(text, "m0s", "m", 1)
+}
+
 func (a *app) appCommand() *cobra.Command {
 	return noun("app", "Protected hostnames and who may reach them", a.appAdd(), a.appList(), a.appEdit(), a.appRemove())
 }
 
 func (a *app) appAdd() *cobra.Command {
 	var in adminapi.AppInput
+	var resume resumeFlag
 	c := &cobra.Command{
 		Use:     "add HOSTNAME --allow WHO [--deny WHO ...]",
 		Short:   "Protect a hostname; the first rule that matches decides, and nobody matches nothing",
 		Example: "  sallyport-edge app add tcp.site.com --deny email:eve@site.com --allow domain:site.com --contact it@site.com",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			in.Hostname = args[0]
+			in.Hostname, in.ResumeWindowMS = args[0], resume.ms
 			edge, err := a.client()
 			if err != nil {
 				return err
@@ -69,6 +105,7 @@ func (a *app) appAdd() *cobra.Command {
 	}
 	rulesInto(c.Flags(), &in.Rules)
 	c.Flags().StringVar(&in.Contact, "contact", "", "whom to ask, told to people who are denied")
+	resume.into(c.Flags())
 	return c
 }
 
@@ -97,9 +134,9 @@ func (a *app) appList() *cobra.Command {
 			}
 			var rows [][]string
 			for _, app := range apps {
-				rows = append(rows, []string{app.Hostname, rulesText(app.Rules), app.Contact, strconv.FormatInt(app.Version, 10), when(app.UpdatedAt)})
+				rows = append(rows, []string{app.Hostname, rulesText(app.Rules), app.Contact, resumeText(app.ResumeWindowMS), strconv.FormatInt(app.Version, 10), when(app.UpdatedAt)})
 			}
-			return a.table(apps, "no apps yet: sallyport-edge app add HOSTNAME --allow WHO", []string{"HOSTNAME", "RULES", "CONTACT", "VERSION", "CHANGED"}, rows)
+			return a.table(apps, "no apps yet: sallyport-edge app add HOSTNAME --allow WHO", []string{"HOSTNAME", "RULES", "CONTACT", "RESUME", "VERSION", "CHANGED"}, rows)
 		},
 	}
 }
@@ -118,17 +155,18 @@ func rulesText(rules []adminapi.Rule) string {
 func (a *app) appEdit() *cobra.Command {
 	var rules []adminapi.Rule
 	var contact string
+	var resume resumeFlag
 	c := &cobra.Command{
-		Use:               "edit HOSTNAME [--allow WHO ...] [--contact TEXT]",
-		Short:             "Change an app: new rules replace all it had",
+		Use:               "edit HOSTNAME [--allow WHO ...] [--contact TEXT] [--resume-window DURATION]",
+		Short:             "Change an app: new rules replace all it had, and cut the streams that they do not allow",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeApps,
 		RunE: func(c *cobra.Command, args []string) error {
-			patch := adminapi.AppPatch{Rules: rules}
+			patch := adminapi.AppPatch{Rules: rules, ResumeWindowMS: resume.ms}
 			if c.Flags().Changed("contact") {
 				patch.Contact = &contact
 			}
-			if patch.Rules == nil && patch.Contact == nil {
+			if patch.Rules == nil && patch.Contact == nil && patch.ResumeWindowMS == nil {
 				return usage(errNothing)
 			}
 			edge, err := a.client()
@@ -144,6 +182,7 @@ func (a *app) appEdit() *cobra.Command {
 	}
 	rulesInto(c.Flags(), &rules)
 	c.Flags().StringVar(&contact, "contact", "", "whom to ask, told to people who are denied; \"\" takes it away")
+	resume.into(c.Flags())
 	return c
 }
 

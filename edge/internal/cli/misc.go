@@ -78,8 +78,8 @@ func (a *app) statusCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(s)
 			}
-			return a.line(fmt.Sprintf("%s (%s, version %s) since %s\n%s\n%d client links, %d host links, %d trunks, %d streams",
-				s.Name, s.ID, s.Version, when(s.StartedAt), s.URL, s.Clients, s.Hosts, s.Trunks, s.Streams))
+			return a.line(fmt.Sprintf("%s (%s, version %s) since %s\n%s\n%d client links, %d host links, %d trunks, %d streams, %d parked",
+				s.Name, s.ID, s.Version, when(s.StartedAt), s.URL, s.Clients, s.Hosts, s.Trunks, s.Streams, s.Parked))
 		},
 	}
 }

@@ -153,11 +153,18 @@ func (a *app) streamList() *cobra.Command {
 				if s.Port != 0 {
 					host += ":" + strconv.Itoa(int(s.Port))
 				}
-				rows = append(rows, []string{s.ID, s.Email, s.Device, s.Address, host, s.Connector, s.Rule, when(s.StartedAt)})
+				rows = append(rows, []string{s.ID, s.Email, s.Device, s.Address, host, s.Connector, s.Rule, when(s.StartedAt), streamState(s.Parked)})
 			}
-			return a.table(list, "no live streams", []string{"ID", "PERSON", "DEVICE", "FROM", "HOSTNAME", "CONNECTOR", "RULE", "SINCE"}, rows)
+			return a.table(list, "no live streams", []string{"ID", "PERSON", "DEVICE", "FROM", "HOSTNAME", "CONNECTOR", "RULE", "SINCE", "STATE"}, rows)
 		},
 	}
+}
+
+func streamState(parked bool) string {
+	if parked {
+		return "parked"
+	}
+	return "live"
 }
 
 func (a *app) streamCut() *cobra.Command {

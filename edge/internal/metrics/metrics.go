@@ -19,7 +19,7 @@ import (
 // Gauges are what is read when somebody asks.
 type Gauges struct {
 	ClientLinks, HostLinks, WaitingLinks int
-	Trunks, Streams                      int
+	Trunks, Streams, Parked              int
 	BytesSpliced                         uint64
 }
 
@@ -30,6 +30,7 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	logins    *prometheus.CounterVec
 	streams   *prometheus.CounterVec
+	resumes   *prometheus.CounterVec
 	ready     atomic.Bool
 }
 
@@ -41,12 +42,13 @@ func New(version string) *Metrics {
 		decisions: counter("decisions_total", "Decisions on tickets and streams.", "outcome"),
 		logins:    counter("logins_total", "Login attempts that came to an end.", "outcome"),
 		streams:   counter("streams_ended_total", "Granted streams that are over.", "code"),
+		resumes:   counter("resumes_total", "Streams whose trunk was lost: resumed goes on with another, expired did not in time.", "outcome"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sallyport_build_info", Help: "Version of the edge.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(info, m.refused, m.decisions, m.logins, m.streams,
+	m.registry.MustRegister(info, m.refused, m.decisions, m.logins, m.streams, m.resumes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -81,6 +83,12 @@ func (m *Metrics) StreamEnded(code string) {
 	}
 	m.streams.WithLabelValues(code).Inc()
 }
+
+// Resumed counts a stream that goes on with another trunk.
+func (m *Metrics) Resumed() { m.resumes.WithLabelValues("resumed").Inc() }
+
+// Expired counts a stream that could have gone on and did not do so in time.
+func (m *Metrics) Expired() { m.resumes.WithLabelValues("expired").Inc() }
 
 // SetReady says whether the edge serves; /readyz tells it.
 func (m *Metrics) SetReady(ready bool) { m.ready.Store(ready) }
@@ -125,12 +133,13 @@ var (
 	waitingDesc = prometheus.NewDesc("sallyport_links_waiting", "Links with neither session nor connector.", nil, nil)
 	trunksDesc  = prometheus.NewDesc("sallyport_trunks", "Trunks that are joined.", nil, nil)
 	streamsDesc = prometheus.NewDesc("sallyport_streams", "Streams that are granted.", nil, nil)
+	parkedDesc  = prometheus.NewDesc("sallyport_streams_parked", "Streams that wait for another trunk.", nil, nil)
 	splicedDesc = prometheus.NewDesc("sallyport_spliced_bytes_total", "Bytes of all trunks, both directions.", nil, nil)
 )
 
 // Describe names the gauges.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{linksDesc, waitingDesc, trunksDesc, streamsDesc, splicedDesc} {
+	for _, d := range []*prometheus.Desc{linksDesc, waitingDesc, trunksDesc, streamsDesc, parkedDesc, splicedDesc} {
 		ch <- d
 	}
 }
@@ -146,5 +155,6 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	set(waitingDesc, prometheus.GaugeValue, float64(x.WaitingLinks))
 	set(trunksDesc, prometheus.GaugeValue, float64(x.Trunks))
 	set(streamsDesc, prometheus.GaugeValue, float64(x.Streams))
+	set(parkedDesc, prometheus.GaugeValue, float64(x.Parked))
 	set(splicedDesc, prometheus.CounterValue, float64(x.BytesSpliced))
 }

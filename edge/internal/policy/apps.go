@@ -20,9 +20,10 @@ type Apps struct {
 
 	// all is replaced as a whole, so that Get takes no lock.
 	all atomic.Pointer[map[string]*App]
-	mu  sync.Mutex // held by writers of table and all, and guards removed
+	mu  sync.Mutex // held by writers of table and all, and guards removed and changed
 
 	removed []func(ctx context.Context, hostname string)
+	changed []func(ctx context.Context, hostname string)
 }
 
 // NewApps loads the apps. One that is broken is not loaded, which denies
@@ -74,7 +75,8 @@ func (a *Apps) Create(ctx context.Context, app App) error {
 }
 
 // Put checks, normalises and writes an app, new or not. Its version and time
-// are set here. It counts for every stream opened after it returns.
+// are set here. It counts for every stream opened after it returns, and returns
+// when every hook of OnChanged has.
 func (a *Apps) Put(ctx context.Context, app App) error {
 	return a.write(ctx, app, a.table.Put)
 }
@@ -84,6 +86,19 @@ func (a *Apps) write(ctx context.Context, app App, write func(context.Context, s
 	if err != nil {
 		return err
 	}
+	if err := a.store(ctx, app, write); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	hooks := slices.Clone(a.changed)
+	a.mu.Unlock()
+	for _, hook := range hooks {
+		hook(ctx, app.Hostname)
+	}
+	return nil
+}
+
+func (a *Apps) store(ctx context.Context, app App, write func(context.Context, string, App) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	app.Version, app.UpdatedAt = 1, time.Now().UTC()
@@ -124,6 +139,14 @@ func (a *Apps) Remove(ctx context.Context, hostname string) error {
 		hook(ctx, name)
 	}
 	return nil
+}
+
+// OnChanged adds a hook that Create and Put wait for: the relay cuts the streams
+// that the app no longer allows.
+func (a *Apps) OnChanged(hook func(ctx context.Context, hostname string)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.changed = append(a.changed, hook)
 }
 
 // OnRemoved adds a hook that Remove waits for: the relay cuts the app's streams.

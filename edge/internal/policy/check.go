@@ -38,6 +38,9 @@ func Check(app App) error {
 	if err := checkContact(app.Contact); err != nil {
 		faults = append(faults, err)
 	}
+	if w := app.ResumeWindowMS; w != nil && (*w < 0 || *w > MaxResumeWindow.Milliseconds()) {
+		faults = append(faults, fmt.Errorf("resume window: at most %s, and 0 where streams are not to resume", MaxResumeWindow))
+	}
 	if n := len(app.Rules); n > MaxRules {
 		faults = append(faults, fmt.Errorf("%d rules, at most %d", n, MaxRules))
 		return errors.Join(faults...)

@@ -33,12 +33,34 @@ type App struct {
 	// Contact is told to people who are denied.
 	Contact string `json:"contact,omitempty"`
 	// Rules are tried in order; the first that matches decides.
-	Rules     []Rule    `json:"rules"`
+	Rules []Rule `json:"rules"`
+	// ResumeWindowMS is how long a stream waits for another trunk when its own is
+	// lost, in milliseconds; 0: not at all; nil: DefaultResumeWindow.
+	ResumeWindowMS *int64 `json:"resume_window_ms,omitempty"`
+
 	UpdatedAt time.Time `json:"updated_at"`
 	// Version counts the writes of this app, from 1.
 	Version int64 `json:"version"`
 
 	program *program // nil until compiled; Decide then compiles for itself
+}
+
+// The time that a stream waits for another trunk.
+const (
+	// DefaultResumeWindow outlasts the restart of an edge, a change of networks and
+	// a short sleep.
+	DefaultResumeWindow = 5 * time.Minute
+	// MaxResumeWindow: until then both daemons keep sockets and bytes for nobody.
+	MaxResumeWindow = time.Hour
+)
+
+// ResumeWindow is how long a stream of the app waits for another trunk; 0 where
+// it does not.
+func (a *App) ResumeWindow() time.Duration {
+	if a.ResumeWindowMS == nil {
+		return DefaultResumeWindow
+	}
+	return time.Duration(*a.ResumeWindowMS) * time.Millisecond
 }
 
 // Action is what a rule says.

@@ -110,6 +110,13 @@ func (r *Registry) Pick(session, hostname string) (h *Host, ok bool) {
 	return best, true
 }
 
+// Serves says whether a hostname is routed to h.
+func (r *Registry) Serves(h *Host, hostname string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.routes[hostname], func(x route) bool { return x.host == h })
+}
+
 // choose prefers the well ones, then before, then the fewest streams.
 func choose(routes []route, before *Host) *Host {
 	var best *route

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sallyport/sallyport/edge/internal/policy"
+	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -16,6 +17,34 @@ func (p *peer) open(ctx context.Context, req uint32, m *wire.OpenRequest) {
 	}
 	if why != nil {
 		p.answerOpen(req, m, why)
+	}
+}
+
+// resume takes a Resume on the link's reader; each stream is decided like one
+// that is opened.
+func (p *peer) resume(ctx context.Context, m *wire.Resume) {
+	if len(m.Streams) > wire.MaxResume {
+		p.link.CloseWith(errProtocol)
+		return
+	}
+	for i := range m.Streams {
+		s := &m.Streams[i]
+		asked := &wire.OpenRequest{Trunk: m.Trunk, Stream: s.Stream}
+		o, why := p.relay.trunks.Resume(p, m.Trunk, s)
+		if why == nil && !p.opens.put(func() { p.answerResume(asked, o.Decide(ctx)) }) {
+			why = o.Forget()
+		}
+		if why != nil {
+			p.answerResume(asked, why)
+		}
+	}
+}
+
+// answerResume is answerOpen but for a trunk that is gone: its client notices,
+// and asks again with another. The stream itself may go on.
+func (p *peer) answerResume(m *wire.OpenRequest, why *wire.Reason) {
+	if why != trunk.Gone {
+		p.answerOpen(0, m, why)
 	}
 }
 

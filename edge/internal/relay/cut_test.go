@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/enrol"
+	"github.com/sallyport/sallyport/edge/internal/policy"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -25,8 +26,15 @@ type joined struct {
 
 func newJoined(t *testing.T, change ...func(*times)) *joined {
 	t.Helper()
+	return newJoinedFor(t, policy.DefaultResumeWindow, change...)
+}
+
+// newJoinedFor is newJoined with a resume window.
+func newJoinedFor(t *testing.T, window time.Duration, change ...func(*times)) *joined {
+	t.Helper()
 	w := newWorld(t, change...)
 	w.allow(app, "everyone")
+	w.resumes(app, window)
 	j := &joined{world: w}
 	j.host, j.connector = w.host(app)
 	client, s := w.client("alice@site.com")
@@ -308,7 +316,7 @@ func TestHelloDoesNotListStream(t *testing.T) {
 // are told.
 func TestHostLinkStaysLost(t *testing.T) {
 	t.Parallel()
-	j := newJoined(t, func(l *times) { l.orphan = 50 * time.Millisecond })
+	j := newJoinedFor(t, 0, func(l *times) { l.orphan = 50 * time.Millisecond })
 	j.host.Close()
 	if c := expect[*wire.Cut](j.client); c.Trunk != j.ticket.Trunk || c.Reason.Code != wire.CodeConnectorLost {
 		t.Errorf("client hears %+v", c)
@@ -319,7 +327,7 @@ func TestHostLinkStaysLost(t *testing.T) {
 // A host that came back and is lost again has OrphanTime once more, not for ever.
 func TestHostLinkIsLostAgain(t *testing.T) {
 	t.Parallel()
-	j := newJoined(t, func(l *times) { l.orphan = 500 * time.Millisecond })
+	j := newJoinedFor(t, 0, func(l *times) { l.orphan = 500 * time.Millisecond })
 	again := j.host.d.link(wire.Hello{Role: wire.RoleHost, Streams: []wire.StreamRef{{Trunk: j.ticket.Trunk, Stream: j.stream}}})
 	again.register(app) // comes after what the hello brought about
 	again.Close()

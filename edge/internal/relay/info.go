@@ -22,6 +22,8 @@ type Counts struct {
 	Waiting int `json:"waiting"`
 	Trunks  int `json:"trunks"`
 	Streams int `json:"streams"`
+	// Parked streams wait for another trunk; they are not among Streams.
+	Parked int `json:"parked"`
 	// BytesSpliced counts both directions of all trunks since the start.
 	BytesSpliced uint64 `json:"bytes_spliced"`
 }
@@ -38,7 +40,7 @@ func (r *Relay) CutStream(ctx context.Context, id wire.StreamID, why wire.Reason
 // Links counts what is connected now.
 func (r *Relay) Links() Counts {
 	var c Counts
-	c.Trunks, c.Streams, c.BytesSpliced = r.trunks.Count()
+	c.Trunks, c.Streams, c.Parked, c.BytesSpliced = r.trunks.Count()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.peers {

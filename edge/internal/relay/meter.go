@@ -10,6 +10,10 @@ type Meter interface {
 	Login(outcome string)
 	// StreamEnded: a granted stream is over, with the code of its end.
 	StreamEnded(code string)
+	// Resumed: a stream goes on with another trunk.
+	Resumed()
+	// Expired: a stream that could have gone on did not do so in time.
+	Expired()
 }
 
 type noMeter struct{}
@@ -18,3 +22,5 @@ func (noMeter) Refused(string)     {}
 func (noMeter) Decision(bool)      {}
 func (noMeter) Login(string)       {}
 func (noMeter) StreamEnded(string) {}
+func (noMeter) Resumed()           {}
+func (noMeter) Expired()           {}

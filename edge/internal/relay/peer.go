@@ -29,7 +29,7 @@ const (
 	// maxOpens bounds the streams of one link that are decided at once, and
 	// maxOpenQueue those that wait for it.
 	maxOpens     = 64
-	maxOpenQueue = 4096
+	maxOpenQueue = 16 << 10 // what one trunk carries may resume at once
 )
 
 var (
@@ -166,6 +166,8 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 	switch m := m.(type) {
 	case *wire.OpenRequest:
 		p.open(ctx, req, m)
+	case *wire.Resume:
+		p.resume(ctx, m)
 	case *wire.StreamEnded:
 		p.relay.trunks.StreamEnded(p, m)
 	case *wire.CutDone:

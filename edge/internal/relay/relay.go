@@ -72,12 +72,14 @@ type times struct {
 	loose   time.Duration // for a link with neither session nor connector
 	report  time.Duration // for a host's figures of a stream that is over
 	orphan  time.Duration // how long a trunk outlives its host's link
+	park    time.Duration // how long the row of a parked stream outlives the daemons' window
 }
 
 func defaultTimes() times {
 	return times{
 		peek: wire.PeekTimeout, hello: wire.HelloTimeout, web: 5 * time.Second,
 		parting: 2 * time.Second, loose: 15 * time.Minute, report: 3 * time.Second, orphan: wire.TrunkWithoutLink,
+		park: 30 * time.Second,
 	}
 }
 
@@ -96,7 +98,7 @@ func newRelay(cfg Config, wait times) *Relay {
 	r.gate = gate.New(gate.MaxTotal, gate.MaxAddress, func() { r.meter.Refused(causeCulled) })
 	r.trunks = trunk.New(trunk.Config{
 		Settings: cfg.Settings, Sessions: cfg.Sessions, Apps: cfg.Apps, Enrol: cfg.Enrol,
-		Registry: cfg.Registry, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, ReportTime: wait.report, OrphanTime: wait.orphan,
+		Registry: cfg.Registry, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, ReportTime: wait.report, OrphanTime: wait.orphan, ParkTime: wait.park,
 		Link: func(key wire.KeyID) trunk.Link {
 			if p := r.peer(key); p != nil {
 				return p

@@ -54,11 +54,13 @@ type world struct {
 }
 
 // counts is a Meter.
-type counts struct{ refused, allowed, denied, ended atomic.Int64 }
+type counts struct{ refused, allowed, denied, ended, resumed, expired atomic.Int64 }
 
 func (c *counts) Refused(string)     { c.refused.Add(1) }
 func (c *counts) Login(string)       {}
 func (c *counts) StreamEnded(string) { c.ended.Add(1) }
+func (c *counts) Resumed()           { c.resumed.Add(1) }
+func (c *counts) Expired()           { c.expired.Add(1) }
 func (c *counts) Decision(allow bool) {
 	if allow {
 		c.allowed.Add(1)
@@ -81,7 +83,7 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 	t.Helper()
 	limits := times{
 		peek: time.Second, hello: 2 * time.Second, web: time.Second,
-		parting: 100 * time.Millisecond, loose: time.Minute, report: 200 * time.Millisecond, orphan: wait,
+		parting: 100 * time.Millisecond, loose: time.Minute, report: 200 * time.Millisecond, orphan: wait, park: wait,
 	}
 	for _, f := range change {
 		f(&limits)
@@ -166,6 +168,17 @@ func (w *world) allow(hostname string, selectors ...string) {
 	w.t.Helper()
 	err := w.apps.Put(w.t.Context(), policy.App{Hostname: hostname, Rules: []policy.Rule{{Action: policy.Allow, Selectors: selectors}}})
 	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// resumes sets how long the streams of the app wait for another trunk.
+func (w *world) resumes(hostname string, window time.Duration) {
+	w.t.Helper()
+	a, _ := w.apps.Get(hostname)
+	with := *a
+	with.ResumeWindowMS = new(window.Milliseconds())
+	if err := w.apps.Put(w.t.Context(), with); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -377,7 +390,13 @@ type pairing struct {
 // trunk runs the whole way of a ticket.
 func (w *world) trunk(client *peerLink, s sessions.Session, host *peerLink) *pairing {
 	w.t.Helper()
-	tk := call[*wire.Ticket](client, &wire.TicketRequest{Session: s.ID, Hostname: app, Carrier: wire.CarrierTrunk})
+	return w.trunkWith(client, host, &wire.TicketRequest{Session: s.ID, Hostname: app, Carrier: wire.CarrierTrunk})
+}
+
+// trunkWith is trunk for a request.
+func (w *world) trunkWith(client, host *peerLink, m *wire.TicketRequest) *pairing {
+	w.t.Helper()
+	tk := call[*wire.Ticket](client, m)
 	x := &pairing{ticket: tk, offer: expect[*wire.Offer](host)}
 	x.host = tls.Server(w.hostConn(x.offer.Label), &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{host.d.cert},

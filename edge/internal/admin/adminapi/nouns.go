@@ -13,11 +13,13 @@ type Rule struct {
 
 // App is a protected hostname with its rules, the first that matches decides.
 type App struct {
-	Hostname  string    `json:"hostname"`
-	Contact   string    `json:"contact,omitempty"`
-	Rules     []Rule    `json:"rules"`
-	Version   int64     `json:"version"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Hostname string `json:"hostname"`
+	Contact  string `json:"contact,omitempty"`
+	Rules    []Rule `json:"rules"`
+	// ResumeWindowMS is how long a stream waits for another trunk; 0: not at all.
+	ResumeWindowMS int64     `json:"resume_window_ms"`
+	Version        int64     `json:"version"`
+	UpdatedAt      time.Time `json:"updated_at"`
 }
 
 // AppInput is the body of POST /v1/apps.
@@ -25,12 +27,15 @@ type AppInput struct {
 	Hostname string `json:"hostname"`
 	Contact  string `json:"contact,omitempty"`
 	Rules    []Rule `json:"rules,omitempty"`
+	// ResumeWindowMS: nil means the default.
+	ResumeWindowMS *int64 `json:"resume_window_ms,omitempty"`
 }
 
 // AppPatch is the body of PATCH /v1/apps/{hostname}; nil leaves a field as it is.
 type AppPatch struct {
-	Contact *string `json:"contact,omitempty"`
-	Rules   []Rule  `json:"rules,omitempty"`
+	Contact        *string `json:"contact,omitempty"`
+	Rules          []Rule  `json:"rules,omitempty"`
+	ResumeWindowMS *int64  `json:"resume_window_ms,omitempty"`
 }
 
 // Person is somebody of the embedded provider.
@@ -154,6 +159,8 @@ type Stream struct {
 	Connector string    `json:"connector"`
 	Rule      string    `json:"rule"`
 	StartedAt time.Time `json:"started_at"`
+	// Parked: what carried it is lost, and it waits to go on.
+	Parked bool `json:"parked,omitempty"`
 }
 
 // AuditSummary answers GET /v1/audit/verify.
@@ -203,4 +210,5 @@ type Status struct {
 	Hosts     int       `json:"host_links"`
 	Trunks    int       `json:"trunks"`
 	Streams   int       `json:"streams"`
+	Parked    int       `json:"parked"` // streams that wait to go on
 }

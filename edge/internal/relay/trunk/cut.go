@@ -8,33 +8,35 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
-// ErrNoStream: no live stream has that id.
+// ErrNoStream: no stream that lives or is parked has that id.
 var ErrNoStream = errors.New("no such stream")
 
 // cutAll ends trunks: both daemons are told, tickets are voided, connections get
 // a RST. It returns when no byte passes any more, with the streams it cut.
 func (t *Table) cutAll(ctx context.Context, trunks []*trunk, why wire.Reason) (streams int) {
 	var joined []*trunk
+	var parked []*stream
 	for _, x := range trunks {
 		t.mu.Lock()
 		if x.cut == nil {
 			x.cut = &why
 			streams += len(x.streams)
 		}
-		waiting := x.pair == nil
+		waiting, held := x.pair == nil && !x.over, t.heldLocked(x)
 		t.mu.Unlock()
-		for _, l := range t.endsOf(x) {
-			l.Tell(&wire.Cut{Trunk: x.id, Reason: why})
-		}
-		if waiting {
+		t.tellCut(x, held, why)
+		switch {
+		case waiting:
 			t.drop(x.id)
-		} else {
-			joined = append(joined, x)
+		case x.pair != nil:
+			joined = append(joined, x) // where it is parked, the wait is over at once
 		}
+		parked = append(parked, held...)
 	}
 	if len(joined) > 0 {
 		t.reset(ctx, joined)
 	}
+	t.endParked(ctx, parked, why.Code)
 	return streams
 }
 
@@ -75,17 +77,42 @@ func (t *Table) CutApp(ctx context.Context, hostname string) (streams int) {
 	})
 }
 
-// Stop ends everything, and accounts for it.
+// Stop ends everything, and accounts for it. Streams that may go on with another
+// trunk are not cut: that edge, or this one when it is back, decides them anew.
 func (t *Table) Stop() {
 	t.mu.Lock()
 	t.stopped = true
 	t.mu.Unlock()
 	all := t.where(func(*trunk) bool { return true })
-	t.cutAll(context.Background(), all, wire.Reason{
-		Code: wire.CodeDraining, Text: "the edge is being stopped", Hint: "it reconnects by itself",
-	})
+	var lost, cut []*trunk
 	for _, x := range all {
-		t.settle(x)
+		if x.resume > 0 {
+			lost = append(lost, x)
+		} else {
+			cut = append(cut, x)
+		}
+	}
+	t.cutAll(context.Background(), cut, *draining())
+	for _, x := range lost {
+		t.lose(x)
+	}
+	for _, x := range all {
+		t.settle(x, wire.CodeDraining)
+	}
+}
+
+// lose ends a trunk without a word: to its daemons it is lost, and its streams
+// may go on with another.
+func (t *Table) lose(x *trunk) {
+	t.mu.Lock()
+	pair, over := x.pair, x.over
+	t.mu.Unlock()
+	switch {
+	case pair != nil:
+		pair.Reset()
+		<-pair.Done()
+	case !over:
+		t.drop(x.id)
 	}
 }
 
@@ -94,18 +121,19 @@ func (t *Table) Stop() {
 func (t *Table) CutStream(ctx context.Context, id wire.StreamID, why wire.Reason) error {
 	t.mu.Lock()
 	s := t.streams[id]
-	if s == nil || s.trunk.over {
+	if s == nil || s.trunk.over && !s.trunk.parked {
 		t.mu.Unlock()
 		return ErrNoStream
 	}
-	if s.cutDone == nil {
-		s.cutDone = make(chan struct{})
-		s.cut = &why
-	}
-	x, done := s.trunk, s.cutDone
+	s.cutLocked(why)
+	x, done, parked := s.trunk, s.cutDone, s.trunk.parked
 	t.mu.Unlock()
 	for _, l := range t.endsOf(x) {
 		l.Tell(&wire.Cut{Trunk: x.id, Stream: id, Reason: why})
+	}
+	if parked {
+		t.endParked(ctx, []*stream{s}, why.Code)
+		return nil
 	}
 	timer := time.NewTimer(wire.CutDoneWait)
 	defer timer.Stop()
@@ -125,12 +153,22 @@ func (t *Table) CutDone(l Link, m *wire.CutDone) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.streams[m.Stream]
-	if s == nil || s.trunk.id != m.Trunk || s.trunk.hostKey != l.Key() || s.cutDone == nil {
+	if s == nil || s.trunk.hostKey != l.Key() || s.cutDone == nil {
 		return
 	}
 	s.confirmLocked()
-	if s.granted {
+	if s.granted && !s.trunk.parked {
 		t.endSoonLocked(s)
+	}
+}
+
+// cutLocked marks the stream as cut; the first reason stays.
+func (s *stream) cutLocked(why wire.Reason) {
+	if s.cut == nil {
+		s.cut = &why
+	}
+	if s.cutDone == nil {
+		s.cutDone = make(chan struct{})
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 
 // StreamEnded takes a daemon's word that a stream is over. The host's figures
 // end the row at once, and confirm a cut: its CutDone comes after them. The
-// client's wait a little for the host's.
+// client's wait a little for the host's. Which trunk they name does not matter:
+// of a stream that goes on with another one, a daemon may say so early or late.
 func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	t.mu.Lock()
 	s := t.streams[m.Stream]
-	if s == nil || s.trunk.id != m.Trunk {
+	if s == nil {
 		t.mu.Unlock()
 		return
 	}
@@ -47,7 +48,7 @@ func (t *Table) endSoonLocked(s *stream) {
 // ReportTime again to say so. The client's word alone is not taken: what it goes
 // on using would be seen by nobody, and could not be cut.
 func (t *Table) askHost(s *stream) {
-	host := t.cfg.Link(s.trunk.hostKey)
+	host := t.cfg.Link(t.hostOf(s.trunk))
 	if host == nil { // where it comes back with the stream, Reconcile cuts that
 		t.endStream(s, nil, wire.CodeCarrierLost)
 		return
@@ -82,9 +83,10 @@ func (t *Table) endStream(s *stream, figures *wire.StreamEnded, code wire.Code) 
 	case s.trunk.cut != nil:
 		code = s.trunk.cut.Code
 	}
-	empty := s.trunk.emptyOrphanLocked()
+	t.buryLocked(s, code)
+	empty, host := s.trunk.emptyOrphanLocked(), s.trunk.host
 	t.mu.Unlock()
-	s.trunk.host.AddStreams(-1)
+	host.AddStreams(-1)
 	t.auditEnd(s, figures, code)
 	if empty {
 		s.trunk.pair.Reset()

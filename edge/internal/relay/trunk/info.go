@@ -24,22 +24,29 @@ type Info struct {
 	Connector string        `json:"connector"`
 	Rule      string        `json:"rule"`
 	StartedAt time.Time     `json:"started_at"`
+	// Parked: its trunk is lost, and it waits for another.
+	Parked bool `json:"parked,omitempty"`
 }
 
-// Streams lists the live streams, ordered by their start.
+// shownLocked says whether the stream lives, or waits to go on.
+func (s *stream) shownLocked() bool {
+	return s.granted && (!s.trunk.over || s.trunk.parked && s.trunk.cut == nil)
+}
+
+// Streams lists the streams that live or are parked, ordered by their start.
 func (t *Table) Streams() []Info {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := make([]Info, 0, len(t.streams))
 	for _, s := range t.streams {
-		if !s.granted || s.trunk.over {
+		if !s.shownLocked() {
 			continue
 		}
 		list = append(list, Info{
 			ID: s.id, Trace: s.trace, Trunk: s.trunk.id, Session: s.session.ID,
 			Email: s.session.Person.Email, Device: s.session.DeviceName, OSUser: s.session.OSUser,
 			Address: s.trunk.address, Hostname: s.trunk.hostname, Port: s.port,
-			Connector: s.trunk.host.Connector, Rule: s.rule, StartedAt: s.started.UTC(),
+			Connector: s.trunk.host.Connector, Rule: s.rule, StartedAt: s.started.UTC(), Parked: s.trunk.parked,
 		})
 	}
 	slices.SortFunc(list, func(a, b Info) int {
@@ -48,9 +55,9 @@ func (t *Table) Streams() []Info {
 	return list
 }
 
-// Count counts what lives now; spliced is both directions of all trunks since
-// the start.
-func (t *Table) Count() (trunks, streams int, spliced uint64) {
+// Count counts what lives now, and the streams that are parked; spliced is both
+// directions of all trunks since the start.
+func (t *Table) Count() (trunks, streams, parked int, spliced uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, x := range t.trunks {
@@ -59,11 +66,15 @@ func (t *Table) Count() (trunks, streams int, spliced uint64) {
 		}
 	}
 	for _, s := range t.streams {
-		if s.granted && !s.trunk.over {
+		switch {
+		case !s.shownLocked():
+		case s.trunk.parked:
+			parked++
+		default:
 			streams++
 		}
 	}
-	return trunks, streams, t.spliced.Load()
+	return trunks, streams, parked, t.spliced.Load()
 }
 
 // Waiting says whether a label has not been seen yet.

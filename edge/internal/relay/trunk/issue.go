@@ -72,13 +72,17 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 	if _, why := t.decide(hostname, s); why != nil {
 		return nil, nil, nil, why
 	}
-	host, ok := t.cfg.Registry.Pick(s.ID, hostname)
-	if !ok {
-		return nil, nil, nil, noConnector(hostname)
+	host, why := t.pick(s, hostname, m.Host)
+	if why != nil {
+		return nil, nil, nil, why
+	}
+	app, _ := t.cfg.Apps.Get(hostname)
+	if app == nil {
+		return nil, nil, nil, t.denied(hostname, "") // removed in between
 	}
 	x := &trunk{
 		id: wire.NewTrunkID(), session: s, hostname: hostname, clientKey: l.Key(), hostKey: host.Key,
-		address: l.Address(), host: host, streams: make(map[wire.StreamID]*stream),
+		address: l.Address(), resume: app.ResumeWindow(), host: host, streams: make(map[wire.StreamID]*stream),
 	}
 	if why := t.admit(x); why != nil {
 		return nil, nil, nil, why
@@ -92,11 +96,37 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 		return nil, nil, nil, Internal()
 	}
 	edge := t.cfg.Settings().ID
-	return &wire.Ticket{Trunk: x.id, Label: tk.Client, EdgeID: edge, HostKey: host.Key},
+	resume := x.resume.Milliseconds()
+	return &wire.Ticket{
+			Trunk: x.id, Label: tk.Client, EdgeID: edge, HostKey: host.Key, BootID: host.BootID, ResumeMS: resume,
+		},
 		&wire.Offer{
 			Trunk: x.id, Carrier: wire.CarrierTrunk, Label: tk.Host, ClientLabel: tk.Client, EdgeID: edge,
-			ClientKey: x.clientKey, Session: s.ID, Person: s.Person, Hostname: hostname,
+			ClientKey: x.clientKey, Session: s.ID, Person: s.Person, Hostname: hostname, ResumeMS: resume,
 		}, host, nil
+}
+
+// pick chooses a host: any that serves the hostname, or the process that holds
+// streams of the client already.
+func (t *Table) pick(s sessions.Session, hostname string, process *wire.HostProcess) (*registry.Host, *wire.Reason) {
+	if process == nil {
+		if host, ok := t.cfg.Registry.Pick(s.ID, hostname); ok {
+			return host, nil
+		}
+		return nil, noConnector(hostname)
+	}
+	l := t.cfg.Link(process.Key)
+	if l == nil || l.Host() == nil {
+		return nil, noConnector(hostname)
+	}
+	if l.BootID() != process.BootID {
+		return nil, hostRestarted()
+	}
+	host := l.Host()
+	if host == nil || !t.cfg.Registry.Serves(host, hostname) {
+		return nil, noConnector(hostname) // it has just come back, and not said yet what it publishes
+	}
+	return host, nil
 }
 
 // decide asks the policy, and counts. hostname is in normal form.
@@ -116,13 +146,20 @@ func (t *Table) admit(x *trunk) *wire.Reason {
 	t.mu.Lock()
 	n := 0
 	for _, y := range t.trunks {
-		if y.session.ID == x.session.ID {
+		if y.session.ID == x.session.ID && !y.parked {
 			n++
 		}
 	}
-	if n >= maxTrunks || t.stopped {
+	var why *wire.Reason
+	switch {
+	case t.stopped:
+		why = draining()
+	case n >= maxTrunks:
+		why = tooMany("too many connections of this session")
+	}
+	if why != nil {
 		t.mu.Unlock()
-		return tooMany("too many connections of this session")
+		return why
 	}
 	t.trunks[x.id] = x
 	t.mu.Unlock()
@@ -143,7 +180,10 @@ func (t *Table) passes(x *trunk) *wire.Reason {
 	if d := policy.Decide(app, s.Subject()); !d.Allow {
 		return t.denied(x.hostname, d.Contact)
 	}
-	if _, ok := t.cfg.Enrol.Get(x.host.Connector); !ok {
+	t.mu.Lock()
+	connector := x.host.Connector
+	t.mu.Unlock()
+	if _, ok := t.cfg.Enrol.Get(connector); !ok && connector != "" {
 		return noConnector(x.hostname)
 	}
 	return nil

@@ -97,8 +97,8 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 	return x, pair
 }
 
-// trunkOver accounts for a trunk whose pair has ended. The streams on it wait a
-// little for the figures of their host.
+// trunkOver accounts for a trunk whose pair has ended. The streams on it wait for
+// another trunk, or where they may not, a little for the figures of their host.
 func (t *Table) trunkOver(x *trunk, err error) {
 	up, down := x.pair.Bytes()
 	t.mu.Lock()
@@ -106,10 +106,13 @@ func (t *Table) trunkOver(x *trunk, err error) {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
-	if len(x.streams) == 0 || t.stopped {
+	switch {
+	case len(x.streams) == 0 || t.stopped:
 		delete(t.trunks, x.id)
-	} else {
-		x.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.settle(x) })
+	case x.cut == nil && x.resume > 0 && t.roomLocked(x.session.ID, len(x.streams)):
+		t.parkLocked(x)
+	default:
+		x.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.settle(x, wire.CodeCarrierLost) })
 	}
 	t.mu.Unlock()
 	if err != nil && !errors.Is(err, splice.ErrReset) && !errors.Is(err, io.EOF) {
@@ -119,7 +122,7 @@ func (t *Table) trunkOver(x *trunk, err error) {
 }
 
 // settle ends what is still open on a trunk that is over, with what is known.
-func (t *Table) settle(x *trunk) {
+func (t *Table) settle(x *trunk, code wire.Code) {
 	t.mu.Lock()
 	delete(t.trunks, x.id)
 	left := make([]*stream, 0, len(x.streams))
@@ -128,7 +131,7 @@ func (t *Table) settle(x *trunk) {
 	}
 	t.mu.Unlock()
 	for _, s := range left {
-		t.endStream(s, nil, wire.CodeCarrierLost)
+		t.endStream(s, nil, code)
 	}
 }
 
@@ -162,7 +165,7 @@ func (t *Table) drop(id wire.TrunkID) *trunk {
 	x.over = true
 	delete(t.trunks, id)
 	t.mu.Unlock()
-	t.settle(x)
+	t.settle(x, wire.CodeCarrierLost)
 	return x
 }
 

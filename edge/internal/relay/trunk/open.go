@@ -20,22 +20,32 @@ type Open struct {
 func (t *Table) Reserve(l Link, m *wire.OpenRequest) (*Open, *wire.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x := t.trunks[m.Trunk]
+	x, why := t.ownLocked(l, m.Trunk)
 	switch {
-	case x == nil || x.clientKey != l.Key() || l.Role() != wire.RoleClient:
-		return nil, trunkGone()
-	case x.cut != nil:
-		return nil, x.cut
-	case x.over:
-		return nil, trunkGone()
+	case why != nil:
+		return nil, why
 	case m.Stream.IsZero() || t.streams[m.Stream] != nil:
-		return nil, &wire.Reason{Code: wire.CodeProtocol, Text: "the stream id was used before"}
-	case len(x.streams) >= maxStreams:
-		return nil, tooMany("too many streams")
+		return nil, usedBefore()
 	}
 	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: x, started: time.Now()}
 	x.streams[s.id], t.streams[s.id] = s, s
 	return &Open{t, s, l}, nil
+}
+
+// ownLocked is the trunk on which a client's link asks for a stream.
+func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
+	x := t.trunks[id]
+	switch {
+	case x == nil || x.clientKey != l.Key() || l.Role() != wire.RoleClient:
+		return nil, Gone
+	case x.cut != nil:
+		return nil, x.cut
+	case x.over:
+		return nil, Gone
+	case len(x.streams) >= maxStreams:
+		return nil, tooMany("too many streams")
+	}
+	return x, nil
 }
 
 // Forget takes the row away again; it gives the reason.
@@ -46,7 +56,7 @@ func (o *Open) Forget() *wire.Reason {
 
 func (t *Table) forget(s *stream) {
 	t.mu.Lock()
-	t.forgetLocked(s)
+	t.forgetLocked(s) // nothing where it was to resume: its row is the one before
 	empty := s.trunk.emptyOrphanLocked()
 	t.mu.Unlock()
 	if empty {
@@ -63,7 +73,21 @@ func (t *Table) forgetLocked(s *stream) (known bool) {
 	}
 	delete(t.streams, s.id)
 	delete(s.trunk.streams, s.id)
+	t.emptyLocked(s.trunk)
 	return true
+}
+
+// emptyLocked takes away a trunk that is over and has no stream any more.
+func (t *Table) emptyLocked(x *trunk) {
+	if !x.over || len(x.streams) > 0 {
+		return
+	}
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	if t.trunks[x.id] == x {
+		delete(t.trunks, x.id)
+	}
 }
 
 // Decide decides the stream and sends the grant to the host; nil means that it
@@ -77,6 +101,9 @@ func (o *Open) Decide(ctx context.Context) *wire.Reason {
 	if why != nil {
 		t.refused.Take(s.trunk.session.ID, time.Now())
 		t.forget(s)
+		if s.resumes {
+			t.notResumed(s, why)
+		}
 	}
 	return why
 }
@@ -117,6 +144,9 @@ func (t *Table) may(l Link, s *stream) *wire.Reason {
 func (t *Table) grant(ctx context.Context, l Link, s *stream) *wire.Reason {
 	start := t.record(s)
 	start.Event, start.Outcome = audit.EventStreamStart, audit.OK
+	if s.resumes {
+		start.Event, start.FromTrunk = audit.EventStreamResume, s.from.String()
+	}
 	if err := t.cfg.Audit.Write(ctx, start); err != nil {
 		t.log.Error("stream refused: its start cannot be audited", "stream", s.id, "error", err)
 		return Internal()
@@ -138,24 +168,34 @@ func (t *Table) sendGrant(l Link, s *stream) *wire.Reason {
 	case s.cut != nil:
 		return s.cut
 	case x.over, s.ended, l.Err() != nil:
-		return trunkGone()
+		return Gone
 	case x.orphan:
 		return noConnector(x.hostname)
 	}
+	if s.resumes {
+		if why := t.fitsLocked(s); why != nil {
+			return why
+		}
+	}
 	err := x.host.Send(&wire.Grant{
 		Trunk: x.id, Stream: s.id, Session: s.session.ID, Person: s.session.Person,
-		Hostname: x.hostname, Port: s.port, Rule: s.rule,
+		Hostname: x.hostname, Port: s.port, Rule: s.rule, Resumes: s.resumes,
 	})
 	if err != nil {
 		return noConnector(x.hostname)
 	}
 	s.granted = true
 	x.host.AddStreams(1)
+	if s.resumes {
+		t.moveLocked(s)
+	}
 	return nil
 }
 
 func (t *Table) record(s *stream) audit.Record {
 	rec := PersonRecord(s.session)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	rec.DaemonAddress, rec.Trunk, rec.Stream, rec.Trace = s.trunk.address, s.trunk.id.String(), s.id.String(), s.trace.String()
 	rec.Hostname, rec.Port, rec.Connector = s.trunk.hostname, s.port, s.trunk.host.Connector
 	rec.Rule, rec.PolicyVersion = s.rule, s.version

@@ -30,8 +30,11 @@ func tooMany(text string) *wire.Reason {
 	return &wire.Reason{Code: wire.CodeLimit, Text: text, Hint: "try again in a moment"}
 }
 
-func trunkGone() *wire.Reason {
-	return &wire.Reason{Code: wire.CodeCarrierLost, Text: "the trunk is gone", Hint: "try again"}
+// Gone is the answer where the trunk that was asked for is gone.
+var Gone = &wire.Reason{Code: wire.CodeCarrierLost, Text: "the trunk is gone", Hint: "try again"}
+
+func streamOver() *wire.Reason {
+	return &wire.Reason{Code: wire.CodeCarrierLost, Text: "the stream is over", Hint: "connect again"}
 }
 
 func noConnector(hostname string) *wire.Reason {
@@ -39,6 +42,14 @@ func noConnector(hostname string) *wire.Reason {
 		Code: wire.CodeNoConnector, Text: "no host publishes " + Clip(hostname) + " now",
 		Hint: "ask who runs it whether its host is up",
 	}
+}
+
+func hostRestarted() *wire.Reason {
+	return &wire.Reason{Code: wire.CodeHostRestarted, Text: "the host's daemon was restarted", Hint: "try again"}
+}
+
+func draining() *wire.Reason {
+	return &wire.Reason{Code: wire.CodeDraining, Text: "the edge is being stopped", Hint: "it reconnects by itself"}
 }
 
 func hostLost() wire.Reason {

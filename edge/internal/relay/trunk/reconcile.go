@@ -33,9 +33,7 @@ func (t *Table) HostGone(h *registry.Host) {
 		case len(x.streams) == 0:
 			idle = append(idle, x)
 		default:
-			x.timer = time.AfterFunc(t.cfg.OrphanTime, func() {
-				t.cutAll(context.Background(), []*trunk{x}, hostLost())
-			})
+			x.timer = time.AfterFunc(t.cfg.OrphanTime, func() { t.endOrphan(x) })
 		}
 	}
 	t.mu.Unlock()
@@ -50,6 +48,16 @@ func (t *Table) HostGone(h *registry.Host) {
 	}
 }
 
+// endOrphan ends a trunk whose host's link has not come back. Where its streams
+// may go on with another, they wait for the host together.
+func (t *Table) endOrphan(x *trunk) {
+	if x.resume > 0 {
+		t.lose(x)
+		return
+	}
+	t.cutAll(context.Background(), []*trunk{x}, hostLost())
+}
+
 // Reconcile compares what a daemon says at its hello that it still carries with
 // what may be (rule 10). since is when its link began.
 func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
@@ -58,12 +66,9 @@ func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
 	}
 	alive := make(map[wire.StreamID]bool, len(listed))
 	for _, ref := range listed {
-		t.mu.Lock()
-		x, s := t.trunks[ref.Trunk], t.streams[ref.Stream]
-		known := x != nil && s != nil && s.trunk == x && (x.clientKey == l.Key() || x.hostKey == l.Key())
-		t.mu.Unlock()
-		if !known {
-			l.Tell(&wire.Cut{Trunk: ref.Trunk, Stream: ref.Stream, Reason: *trunkGone()})
+		x, why := t.find(l, ref)
+		if why != nil {
+			l.Tell(&wire.Cut{Trunk: ref.Trunk, Stream: ref.Stream, Reason: *why})
 			continue
 		}
 		alive[ref.Stream] = true
@@ -90,15 +95,42 @@ func (t *Table) adopt(l Link) {
 	gone := l.Err() != nil // its HostGone has been, or comes
 	for _, x := range t.trunks {
 		switch {
-		case gone, x.hostKey != l.Key() || !x.orphan || x.over:
+		case gone, x.hostKey != l.Key() || !x.orphan && !x.parked || x.over && !x.parked:
 		case x.host.BootID != l.BootID():
 			dead = append(dead, x)
-		case x.timer != nil:
+		case x.timer != nil && !x.parked:
 			x.timer.Stop()
 		}
 	}
 	t.mu.Unlock()
-	t.cutAll(context.Background(), dead, wire.Reason{
-		Code: wire.CodeHostRestarted, Text: "the host's daemon was restarted", Hint: "try again",
-	})
+	t.cutAll(context.Background(), dead, *hostRestarted())
+}
+
+// find is the trunk of a stream that a daemon lists; a reason where the stream
+// may not be any more. One that waits for another trunk and is not known here,
+// since the edge was restarted, gets a row again.
+func (t *Table) find(l Link, ref wire.StreamRef) (*trunk, *wire.Reason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if why, ok := t.gone[ref.Stream]; ok {
+		return nil, &why
+	}
+	s := t.streams[ref.Stream]
+	switch {
+	case s == nil && ref.Parked:
+		return t.restoreLocked(l, ref)
+	case s != nil && ref.Parked && s.trunk.hostKey.IsZero():
+		if why := t.learnHostLocked(l, s, ref); why != nil {
+			return nil, why
+		}
+	case s == nil || s.trunk.clientKey != l.Key() && s.trunk.hostKey != l.Key():
+		return nil, streamOver()
+	}
+	switch {
+	case s.cut != nil:
+		return nil, s.cut
+	case s.trunk.cut != nil:
+		return nil, s.trunk.cut
+	}
+	return s.trunk, nil
 }

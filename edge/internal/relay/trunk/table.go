@@ -39,6 +39,20 @@ const (
 	refusedKeys  = 10_000
 )
 
+// Resumes of one session: each costs a durable audit line. What one trunk holds
+// can come back at once, then 500 a second.
+const (
+	resumeBurst = maxStreams
+	resumeEvery = 2 * time.Millisecond
+)
+
+// maxParked bounds the streams of one session that wait for another trunk.
+const maxParked = maxStreams
+
+// maxGone bounds what is kept of streams that ended by themselves while they were
+// parked; those that were cut are always kept.
+const maxGone = 64 << 10
+
 // Link is one link of one device key.
 type Link interface {
 	Key() wire.KeyID
@@ -60,6 +74,10 @@ type Meter interface {
 	Decision(allow bool)
 	// StreamEnded: a granted stream is over, with the code of its end.
 	StreamEnded(code string)
+	// Resumed: a stream goes on with another trunk.
+	Resumed()
+	// Expired: a stream that could have gone on did not do so in time.
+	Expired()
 }
 
 // Config joins the table with the rooms it asks. All are required.
@@ -76,6 +94,9 @@ type Config struct {
 	ReportTime time.Duration
 	// OrphanTime is how long a trunk outlives its host's link at most.
 	OrphanTime time.Duration
+	// ParkTime is how long the row of a parked stream outlives the daemons' own
+	// window, so that theirs is the word that ends it.
+	ParkTime time.Duration
 	// Link returns the newest link of a key, nil where there is none.
 	Link func(wire.KeyID) Link
 }
@@ -86,12 +107,14 @@ type Table struct {
 	log     *slog.Logger
 	tickets *ticket.Table
 	refused *quota.Buckets[string] // by session
+	resumes *quota.Buckets[string] // by session
 	spliced atomic.Uint64
 
 	mu      sync.Mutex // guards what follows, and the fields of rows that say so
 	stopped bool
 	trunks  map[wire.TrunkID]*trunk
 	streams map[wire.StreamID]*stream
+	gone    map[wire.StreamID]wire.Reason // ended ones that a daemon may still hold parked
 }
 
 // New makes an empty table.
@@ -99,8 +122,10 @@ func New(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, log: cfg.Log,
 		refused: quota.New[string](refusedEvery, refusedBurst, refusedKeys),
+		resumes: quota.New[string](resumeEvery, resumeBurst, refusedKeys),
 		trunks:  make(map[wire.TrunkID]*trunk),
 		streams: make(map[wire.StreamID]*stream),
+		gone:    make(map[wire.StreamID]wire.Reason),
 	}
 	t.tickets = ticket.New(t.expired)
 	return t
@@ -114,14 +139,18 @@ type trunk struct {
 	clientKey wire.KeyID
 	hostKey   wire.KeyID
 	address   string // of the client's link
-	// host is the link instance that took the offer; only it gets grants.
+	// resume is how long its streams wait for another when it is lost; 0: not at all.
+	resume time.Duration
+	// host is the link instance that took the offer; only it gets grants. Where
+	// the row is restored it stands for the process alone, as far as it is known.
 	host *registry.Host
 
-	// Guarded by Table.mu.
-	pair    *splice.Pair // nil while waiting
+	// Guarded by Table.mu, as are address, host and hostKey where the row is restored.
+	pair    *splice.Pair // nil while waiting, and where the row is restored
 	streams map[wire.StreamID]*stream
 	cut     *wire.Reason // why it was cut
 	over    bool
+	parked  bool        // over, and its streams wait for another trunk
 	orphan  bool        // the instance in host is gone
 	timer   *time.Timer // ends an orphan, or settles what is over
 }
@@ -133,6 +162,9 @@ type stream struct {
 	port    uint16
 	trunk   *trunk
 	started time.Time
+	// resumes is true where it is to go on with trunk; from carried it before.
+	resumes bool
+	from    wire.TrunkID
 
 	// Set while it is decided, before granted.
 	session sessions.Session
@@ -157,12 +189,19 @@ func (x *trunk) emptyOrphanLocked() bool {
 // endsOf are the links of a trunk's two daemons, as far as they are there.
 func (t *Table) endsOf(x *trunk) []Link {
 	var links []Link
-	for _, key := range []wire.KeyID{x.clientKey, x.hostKey} {
+	for _, key := range []wire.KeyID{x.clientKey, t.hostOf(x)} {
 		if l := t.cfg.Link(key); l != nil {
 			links = append(links, l)
 		}
 	}
 	return links
+}
+
+// hostOf is the key of a trunk's host, zero where it is not known.
+func (t *Table) hostOf(x *trunk) wire.KeyID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return x.hostKey
 }
 
 // where lists the trunks of which match says yes; it runs under the lock.

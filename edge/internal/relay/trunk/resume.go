@@ -1,0 +1,105 @@
+package trunk
+
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/wire"
+)
+
+// Resume begins the decision whether a stream may go on with a trunk of the
+// link's key. It never blocks. Then call Decide or Forget.
+func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *wire.Reason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	y, why := t.ownLocked(l, id)
+	if why != nil {
+		return nil, why
+	}
+	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: y, started: time.Now(), resumes: true, from: m.From}
+	if !t.resumes.Take(y.session.ID, time.Now()) {
+		return nil, tooMany("too many connections of this session go on at once")
+	}
+	if cur := t.streams[s.id]; cur != nil {
+		s.from = cur.trunk.id
+	}
+	s.session = y.session
+	return &Open{t, s, l}, t.fitsLocked(s)
+}
+
+// fitsLocked says why a stream may not go on with its new trunk: what is known
+// of it must be of the same client, person, hostname, port and host process.
+// One that is not known, since the edge was restarted, is decided like a new
+// one; whether the host holds it the host says.
+func (t *Table) fitsLocked(s *stream) *wire.Reason {
+	if why, ok := t.gone[s.id]; ok {
+		return &why
+	}
+	cur, y := t.streams[s.id], s.trunk
+	if cur == nil {
+		if s.id.IsZero() {
+			return usedBefore()
+		}
+		return nil
+	}
+	x := cur.trunk
+	before, now := cur.session.Person, s.session.Person
+	switch {
+	case !cur.granted, x.clientKey != y.clientKey, before.Issuer != now.Issuer, before.Subject != now.Subject,
+		x.hostname != y.hostname, cur.port != s.port:
+		return usedBefore()
+	case cur.cut != nil:
+		return cur.cut
+	case x.cut != nil:
+		return x.cut
+	case x == y:
+		return usedBefore()
+	case cur.ended:
+		return streamOver()
+	case x.hostKey.IsZero():
+		return nil
+	case x.hostKey != y.hostKey:
+		return noConnector(y.hostname)
+	case x.host.BootID != y.host.BootID:
+		return hostRestarted()
+	}
+	return nil
+}
+
+// moveLocked puts a stream that was granted in the place of its row before.
+func (t *Table) moveLocked(s *stream) {
+	if cur := t.streams[s.id]; cur != nil {
+		s.started = cur.started
+		cur.trunk.host.AddStreams(-1)
+		t.forgetLocked(cur)
+	}
+	t.streams[s.id], s.trunk.streams[s.id] = s, s
+	t.cfg.Meter.Resumed()
+}
+
+// notResumed has the host end a stream that was refused another trunk for good:
+// its client has heard the same. What may be tried again stays as it is.
+func (t *Table) notResumed(s *stream, why *wire.Reason) {
+	switch why.Code {
+	case wire.CodeCarrierLost, wire.CodeNoConnector, wire.CodeLimit, wire.CodeDraining, wire.CodeInternal:
+		return
+	}
+	t.mu.Lock()
+	host, id := s.trunk.hostKey, s.from
+	if cur := t.streams[s.id]; cur != nil {
+		if cur.trunk.clientKey != s.trunk.clientKey || !cur.granted {
+			t.mu.Unlock()
+			return
+		}
+		host, id = cur.trunk.hostKey, cur.trunk.id
+		cur.cutLocked(*why)
+		t.endSoonLocked(cur)
+	}
+	t.mu.Unlock()
+	if l := t.cfg.Link(host); l != nil {
+		l.Tell(&wire.Cut{Trunk: id, Stream: s.id, Reason: *why})
+	}
+}
+
+func usedBefore() *wire.Reason {
+	return &wire.Reason{Code: wire.CodeProtocol, Text: "the stream id was used before"}
+}
