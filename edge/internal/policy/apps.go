@@ -59,6 +59,15 @@ func (a *Apps) Get(hostname string) (*App, bool) {
 	return app, ok
 }
 
+// ResumeWindow is how long a stream of a hostname waits for another trunk; 0
+// where it does not.
+func (a *Apps) ResumeWindow(hostname string) time.Duration {
+	if app, ok := a.Get(hostname); ok {
+		return app.ResumeWindow()
+	}
+	return 0
+}
+
 // List returns all apps, ordered by hostname. Their rules must not be changed.
 func (a *Apps) List() []App {
 	all := *a.all.Load()

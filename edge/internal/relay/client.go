@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/sallyport/sallyport/edge/internal/policy"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -43,7 +43,7 @@ func (p *peer) resume(ctx context.Context, m *wire.Resume) {
 // answerResume is answerOpen but for a trunk that is gone: its client notices,
 // and asks again with another. The stream itself may go on.
 func (p *peer) answerResume(m *wire.OpenRequest, why *wire.Reason) {
-	if why != trunk.Gone {
+	if why != decide.Gone {
 		p.answerOpen(0, m, why)
 	}
 }
@@ -76,7 +76,7 @@ func (p *peer) ticket(req uint32, m *wire.TicketRequest) {
 // apps answers which hostnames the person may reach.
 func (p *peer) apps(req uint32, m *wire.AppsRequest) {
 	r := p.relay
-	s, why := r.trunks.SessionOf(p, m.Session)
+	s, why := r.ask.SessionOf(p, m.Session)
 	if why != nil {
 		p.fail(req, why)
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
 	"github.com/sallyport/sallyport/edge/internal/relay/splice"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/ticket"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -106,7 +106,7 @@ func addressIn(text string) netip.AddrPort {
 // ticket brings one end of a trunk, and stays while the trunk lives.
 func (r *Relay) ticket(ctx context.Context, c *peek.Conn, s *gate.Slot, label wire.Label) {
 	switch err := r.trunks.Arrive(ctx, c, label, s.Leave); {
-	case errors.Is(err, trunk.ErrLabel):
+	case errors.Is(err, ticket.ErrLabel):
 		r.refuse(c.Conn, s, causeLabel)
 	case err != nil:
 		r.refuse(c.Conn, s, causeTicket)

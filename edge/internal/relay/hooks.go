@@ -6,7 +6,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/enrol"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -20,7 +20,7 @@ func (r *Relay) sessionEnded(ctx context.Context, s sessions.Session, why wire.R
 	}
 	n := r.trunks.CutSession(ctx, s.ID, why)
 	r.cfg.Registry.Forget(s.ID)
-	rec := trunk.PersonRecord(s)
+	rec := decide.PersonRecord(s)
 	rec.Event, rec.Outcome, rec.Cause, rec.Reason = audit.EventSessionEnded, audit.OK, string(why.Code), why.Text
 	rec.StreamsCut, rec.CutMS = n, time.Since(started).Milliseconds()
 	r.cfg.Audit.Note(rec)

@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/enrol"
 	"github.com/sallyport/sallyport/edge/internal/policy"
 	"github.com/sallyport/sallyport/edge/internal/registry"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -117,7 +117,7 @@ func (r *Relay) route(p *peer, routed []wire.TunnelInfo) {
 func (r *Relay) claim(ctx context.Context, c enrol.Connector, hostname string) (string, *wire.Reason) {
 	name, err := policy.Normalise(hostname)
 	if err != nil {
-		return "", &wire.Reason{Code: wire.CodeInvalid, Text: trunk.Clip(hostname) + " is not a hostname"}
+		return "", &wire.Reason{Code: wire.CodeInvalid, Text: decide.Clip(hostname) + " is not a hostname"}
 	}
 	err = r.cfg.Enrol.Claim(ctx, c, name)
 	var why *wire.Reason
@@ -128,7 +128,7 @@ func (r *Relay) claim(ctx context.Context, c enrol.Connector, hostname string) (
 		return name, why
 	}
 	r.log.Error("hostname not claimed", "app", name, "connector", c.ID, "error", err)
-	return name, trunk.Internal()
+	return name, decide.Internal()
 }
 
 // auditJoin writes what became of a join token.

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/enrol"
 	"github.com/sallyport/sallyport/edge/internal/login"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -81,7 +81,7 @@ func (p *peer) grantLogin(ctx context.Context, a *login.Approved) (*wire.LoginDo
 	if err != nil {
 		return nil, err
 	}
-	rec := trunk.PersonRecord(s)
+	rec := decide.PersonRecord(s)
 	rec.Event, rec.Outcome, rec.Attempt = audit.EventSessionStarted, audit.OK, a.Attempt
 	rec.DaemonAddress = p.address.String()
 	r.cfg.Audit.Note(rec)
@@ -92,7 +92,7 @@ func (p *peer) grantLogin(ctx context.Context, a *login.Approved) (*wire.LoginDo
 
 // logout ends a session of the link's key; the answer comes when all is cut.
 func (p *peer) logout(ctx context.Context, req uint32, m *wire.Logout) {
-	if _, why := p.relay.trunks.SessionOf(p, m.Session); why != nil {
+	if _, why := p.relay.ask.SessionOf(p, m.Session); why != nil {
 		p.fail(req, why)
 		return
 	}
@@ -122,7 +122,7 @@ func (r *Relay) loginAudit(e login.Ended) {
 func loginRecord(key wire.KeyID, a login.Approved) audit.Record {
 	rec := audit.Record{
 		Event: audit.EventLogin, Attempt: a.Attempt, Mode: string(a.Mode), Purpose: string(a.Purpose),
-		KeyHash: key.String(), DeviceName: trunk.Clip(a.DeviceName), OSUser: trunk.Clip(a.OSUser), Site: a.Site,
+		KeyHash: key.String(), DeviceName: decide.Clip(a.DeviceName), OSUser: decide.Clip(a.OSUser), Site: a.Site,
 		Issuer: a.Identity.Issuer, Subject: a.Identity.Subject.Subject, Email: a.Identity.Email,
 		Groups: a.Identity.Groups, AMR: a.Identity.AMR, ACR: a.Identity.ACR,
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
-	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
@@ -233,7 +233,7 @@ func (p *peer) fail(req uint32, err error) {
 	var why *wire.Reason
 	if !errors.As(err, &why) {
 		p.relay.log.Error("request failed", "key", p.key, "address", p.address, "error", err)
-		why = trunk.Internal()
+		why = decide.Internal()
 	}
 	p.answer(req, &wire.Failure{Reason: *why})
 }
@@ -245,7 +245,7 @@ func busy(text string) *wire.Reason {
 // greet answers a hello.
 func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 	r := p.relay
-	p.role, p.bootID, p.deviceName = m.Role, trunk.Clip(m.BootID), trunk.Clip(m.DeviceName)
+	p.role, p.bootID, p.deviceName = m.Role, decide.Clip(m.BootID), decide.Clip(m.DeviceName)
 	switch {
 	case !slices.Contains(m.Versions, wire.Version):
 		p.part(req, &wire.Reason{Code: wire.CodeProtocol, Text: "this edge speaks version 1 of the protocol only", Hint: "update the daemon or the edge"})
@@ -259,7 +259,7 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 	bound, err := p.identify(ctx, m, welcome)
 	if err != nil {
 		r.log.Error("hello not answered", "key", p.key, "error", err)
-		p.part(req, trunk.Internal())
+		p.part(req, decide.Internal())
 		return
 	}
 	old, ok := p.take(bound, func() { p.answer(req, welcome) })
@@ -276,7 +276,7 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 			r.trunks.HostGone(host) // before Reconcile looks at its trunks
 		}
 	}
-	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", trunk.Clip(m.DaemonVersion))
+	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", decide.Clip(m.DaemonVersion))
 	r.trunks.Reconcile(p, p.since, m.Streams)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/login"
 	"github.com/sallyport/sallyport/edge/internal/policy"
 	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
 	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
@@ -52,6 +53,7 @@ type Relay struct {
 	meter   Meter
 	wait    times
 	gate    *gate.Gate
+	ask     decide.Decider
 	trunks  *trunk.Table
 	web     *webServer
 	linkTLS *tls.Config
@@ -96,15 +98,17 @@ func newRelay(cfg Config, wait times) *Relay {
 		r.meter = noMeter{}
 	}
 	r.gate = gate.New(gate.MaxTotal, gate.MaxAddress, func() { r.meter.Refused(causeCulled) })
-	r.trunks = trunk.New(trunk.Config{
-		Settings: cfg.Settings, Sessions: cfg.Sessions, Apps: cfg.Apps, Enrol: cfg.Enrol,
-		Registry: cfg.Registry, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, ReportTime: wait.report, OrphanTime: wait.orphan, ParkTime: wait.park,
-		Link: func(key wire.KeyID) trunk.Link {
+	r.ask = decide.Decider{
+		Settings: cfg.Settings, Sessions: cfg.Sessions, Apps: cfg.Apps, Enrol: cfg.Enrol, Registry: cfg.Registry,
+		Link: func(key wire.KeyID) decide.Link {
 			if p := r.peer(key); p != nil {
 				return p
 			}
 			return nil
 		},
+	}
+	r.trunks = trunk.New(trunk.Config{
+		Decider: r.ask, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, ReportTime: wait.report, OrphanTime: wait.orphan, ParkTime: wait.park,
 	})
 	r.linkTLS = wire.LinkServerConfig(cfg.Certificate)
 	r.webTLS = &tls.Config{

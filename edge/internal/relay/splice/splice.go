@@ -56,6 +56,25 @@ func New(a, b net.Conn, total *atomic.Uint64) *Pair {
 	return &Pair{a: a, b: b, total: total, done: make(chan struct{}), endTime: EndTime}
 }
 
+// beginTime bounds the writing of a client's hello to its host.
+const beginTime = 5 * time.Second
+
+// errSurplus: rule 13, the host is silent until it has the client's hello.
+var errSurplus = errors.New("the host's connection has ended, or has sent more than its record")
+
+// Begin makes a pair of a client and its host, and gives the host the first bytes
+// of the client, which were read already. On an error the pair is to be reset.
+func Begin(client, host net.Conn, first []byte, total *atomic.Uint64) (*Pair, error) {
+	p := New(client, host, total)
+	if Surplus(host) {
+		return p, errSurplus
+	}
+	host.SetWriteDeadline(time.Now().Add(beginTime))
+	_, err := host.Write(first)
+	host.SetWriteDeadline(time.Time{})
+	return p, err
+}
+
 // Run carries bytes until both directions have ended, closes both connections
 // and returns why; nil after an orderly end.
 func (p *Pair) Run() error {

@@ -18,15 +18,27 @@ package ticket
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
+	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
 )
 
 // ErrLimit: too many tickets of the session or the connector are waiting.
 var ErrLimit = errors.New("too many tickets waiting")
+
+// Errors of Arrive.
+var (
+	// ErrLabel: no ticket has this label, or it was used before.
+	ErrLabel = errors.New("unknown or used label")
+	// ErrRule: the connection is not what its ticket is for.
+	ErrRule = errors.New("connection is not what its ticket is for")
+	// ErrLate: the ticket is no more.
+	ErrLate = errors.New("ticket is no more")
+)
 
 // Side is one end of a ticket.
 type Side string
@@ -155,6 +167,38 @@ func (t *Table) Join(trunk wire.TrunkID, side Side, c *peek.Conn) (other *peek.C
 	other = e.parked
 	t.removeLocked(e)
 	return other, true
+}
+
+// Arrive brings a connection that showed a label. Both ends are returned where the
+// other one waits; else c is kept and none is. On an error c is the caller's.
+func (t *Table) Arrive(c *peek.Conn, label wire.Label) (tk Ticket, client, host *peek.Conn, err error) {
+	tk, side, ok := t.Take(label)
+	if !ok {
+		return tk, nil, nil, ErrLabel
+	}
+	if !wellFormed(c, side) {
+		return tk, nil, nil, ErrRule
+	}
+	sockopt.Carrier(c.Conn)
+	other, ok := t.Join(tk.Trunk, side, c)
+	switch {
+	case !ok:
+		return tk, nil, nil, ErrLate
+	case other == nil:
+		return tk, nil, nil, nil
+	case side == Host:
+		return tk, other, c, nil
+	}
+	return tk, c, other, nil
+}
+
+// wellFormed checks the form of one end's first bytes: a host sends exactly one
+// record, a client asks for a trunk.
+func wellFormed(c *peek.Conn, side Side) bool {
+	if side == Host {
+		return c.Single()
+	}
+	return slices.Contains(c.Hello.ALPN, wire.ALPNTrunk)
 }
 
 // Void ends a ticket. It returns the connection that waited, nil where none did.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -63,18 +64,12 @@ func (t *Table) CutSession(ctx context.Context, id string, why wire.Reason) (str
 
 // CutConnector ends every trunk and ticket that a connector serves.
 func (t *Table) CutConnector(ctx context.Context, id string) (streams int) {
-	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.host.Connector == id }), wire.Reason{
-		Code: wire.CodeConnectorLost, Text: "the host is no longer allowed to publish this app",
-		Hint: "ask " + t.administrator(),
-	})
+	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.host.Connector == id }), t.cfg.ConnectorRevoked())
 }
 
 // CutApp ends every trunk and ticket of a hostname whose app was removed.
 func (t *Table) CutApp(ctx context.Context, hostname string) (streams int) {
-	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.hostname == hostname }), wire.Reason{
-		Code: wire.CodeAppRemoved, Text: "an administrator has removed " + hostname,
-		Hint: "ask " + t.administrator(),
-	})
+	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.hostname == hostname }), t.cfg.AppRemoved(hostname))
 }
 
 // Stop ends everything, and accounts for it. Streams that may go on with another
@@ -92,7 +87,7 @@ func (t *Table) Stop() {
 			cut = append(cut, x)
 		}
 	}
-	t.cutAll(context.Background(), cut, *draining())
+	t.cutAll(context.Background(), cut, *decide.Draining())
 	for _, x := range lost {
 		t.lose(x)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -95,7 +96,7 @@ func (t *Table) endStream(s *stream, figures *wire.StreamEnded, code wire.Code) 
 
 func (t *Table) auditEnd(s *stream, figures *wire.StreamEnded, code wire.Code) {
 	rec := t.record(s)
-	rec.Event, rec.Outcome, rec.End = audit.EventStreamEnd, audit.OK, Clip(string(code))
+	rec.Event, rec.Outcome, rec.End = audit.EventStreamEnd, audit.OK, decide.Clip(string(code))
 	rec.DurationMS = time.Since(s.started).Milliseconds()
 	if figures != nil {
 		rec.BytesToOrigin, rec.BytesToClient = figures.BytesToOrigin, figures.BytesToClient

@@ -4,50 +4,32 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
 	"github.com/sallyport/sallyport/edge/internal/relay/splice"
 	"github.com/sallyport/sallyport/edge/internal/relay/ticket"
-	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
-)
-
-var (
-	// ErrLabel: no ticket has this label, or it was used before.
-	ErrLabel = errors.New("unknown or used label")
-	// ErrTicket: the connection is not what its ticket is for, or came too late.
-	ErrTicket = errors.New("ticket cannot be met")
 )
 
 // Arrive brings one end of a trunk. Where the other end waits, both are joined
 // and Arrive returns when the trunk is over; else the connection is kept and it
 // returns at once. admitted is called when the connection has found its place.
-// On an error the connection is the caller's.
+// On an error (those of package ticket) the connection is the caller's.
 func (t *Table) Arrive(ctx context.Context, c *peek.Conn, label wire.Label, admitted func()) error {
-	tk, side, ok := t.tickets.Take(label)
-	if !ok {
-		return ErrLabel
-	}
-	if !wellFormed(c, side) {
+	tk, client, host, err := t.tickets.Arrive(c, label)
+	if errors.Is(err, ticket.ErrRule) {
 		t.failed(tk.Trunk, wire.Reason{Code: wire.CodeProtocol, Text: "one end of the ticket broke a rule of the protocol"})
-		return ErrTicket
 	}
-	sockopt.Carrier(c.Conn)
-	other, ok := t.tickets.Join(tk.Trunk, side, c)
-	if !ok {
-		return ErrTicket
+	if err != nil {
+		return err
 	}
 	admitted()
-	if other == nil {
+	if client == nil || host == nil {
 		return nil
 	}
-	client, host := c, other
-	if side == ticket.Host {
-		client, host = other, c
-	}
-	c, other = nil, nil // an idle pair is to hold nothing
+	c = nil // an idle pair is to hold nothing
 	x, pair := t.join(tk.Trunk, client, host)
 	if pair == nil {
 		return nil
@@ -59,28 +41,10 @@ func (t *Table) Arrive(ctx context.Context, c *peek.Conn, label wire.Label, admi
 	return nil
 }
 
-// wellFormed checks the form of one end's first bytes: a host sends exactly one
-// record, a client asks for a trunk.
-func wellFormed(c *peek.Conn, side ticket.Side) bool {
-	if side == ticket.Host {
-		return c.Single()
-	}
-	return slices.Contains(c.Hello.ALPN, wire.ALPNTrunk)
-}
-
 // join gives the host the client's hello and makes their pair, nil where the
 // trunk came to nothing.
 func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.Pair) {
-	pair := splice.New(client.Conn, host.Conn, &t.spliced)
-	// Rule 13: the host is silent until it has the client's hello.
-	if splice.Surplus(host.Conn) {
-		pair.Reset()
-		t.failed(id, ticketFailed("the host broke the connection, or a rule of the protocol"))
-		return nil, nil
-	}
-	host.SetWriteDeadline(time.Now().Add(joinTime))
-	_, err := host.Conn.Write(client.Raw())
-	host.SetWriteDeadline(time.Time{})
+	pair, err := splice.Begin(client.Conn, host.Conn, client.Raw(), &t.spliced)
 	t.mu.Lock()
 	x := t.trunks[id]
 	live := err == nil && x != nil && x.cut == nil && !t.stopped
@@ -90,7 +54,7 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 	t.mu.Unlock()
 	if !live {
 		pair.Reset()
-		t.failed(id, ticketFailed("the host's connection was lost"))
+		t.failed(id, decide.TicketFailed("the host broke the connection, or a rule of the protocol"))
 		return nil, nil
 	}
 	t.log.Debug("trunk joined", "trunk", id, "session", x.session.ID, "app", x.hostname)
@@ -179,7 +143,7 @@ func (t *Table) expired(tk ticket.Ticket, parked *peek.Conn, side ticket.Side) {
 			text = "this machine did not come to the edge in time"
 		}
 	}
-	t.failed(tk.Trunk, ticketFailed(text))
+	t.failed(tk.Trunk, decide.TicketFailed(text))
 }
 
 // OfferFailed takes a host's word that it cannot meet an offer.
@@ -192,7 +156,7 @@ func (t *Table) OfferFailed(l Link, m *wire.OfferFailed) {
 		return
 	}
 	why := m.Reason
-	why.Text, why.Hint = Clip(why.Text), Clip(why.Hint)
+	why.Text, why.Hint = decide.Clip(why.Text), decide.Clip(why.Hint)
 	if why.Code == "" {
 		why.Code = wire.CodeTicketFailed
 	}

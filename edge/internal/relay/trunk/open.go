@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -25,7 +26,7 @@ func (t *Table) Reserve(l Link, m *wire.OpenRequest) (*Open, *wire.Reason) {
 	case why != nil:
 		return nil, why
 	case m.Stream.IsZero() || t.streams[m.Stream] != nil:
-		return nil, usedBefore()
+		return nil, decide.UsedBefore()
 	}
 	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: x, started: time.Now()}
 	x.streams[s.id], t.streams[s.id] = s, s
@@ -37,13 +38,13 @@ func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
 	x := t.trunks[id]
 	switch {
 	case x == nil || x.clientKey != l.Key() || l.Role() != wire.RoleClient:
-		return nil, Gone
+		return nil, decide.Gone
 	case x.cut != nil:
 		return nil, x.cut
 	case x.over:
-		return nil, Gone
+		return nil, decide.Gone
 	case len(x.streams) >= maxStreams:
-		return nil, tooMany("too many streams")
+		return nil, decide.TooMany("too many streams")
 	}
 	return x, nil
 }
@@ -51,7 +52,7 @@ func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
 // Forget takes the row away again; it gives the reason.
 func (o *Open) Forget() *wire.Reason {
 	o.table.forget(o.stream)
-	return tooMany("too many streams are being opened")
+	return decide.TooMany("too many streams are being opened")
 }
 
 func (t *Table) forget(s *stream) {
@@ -112,16 +113,16 @@ func (o *Open) Decide(ctx context.Context) *wire.Reason {
 func (t *Table) may(l Link, s *stream) *wire.Reason {
 	x := s.trunk
 	if !t.refused.Has(x.session.ID, time.Now()) {
-		return tooMany("too many refused requests of this session")
+		return decide.TooMany("too many refused requests of this session")
 	}
-	session, why := t.SessionOf(l, x.session.ID)
+	session, why := t.cfg.SessionOf(l, x.session.ID)
 	if why != nil {
 		return why
 	}
 	d, why := t.decide(x.hostname, session)
 	if why == nil && s.port != 0 {
 		// Rules name no ports yet, so only the tunnel's one origin is allowed.
-		why = t.denied(x.hostname, d.Contact)
+		why = t.cfg.Denied(x.hostname, d.Contact)
 		d.Rule = "no rule names the port"
 	}
 	s.session, s.rule, s.version = session, d.Rule, d.Version
@@ -134,7 +135,7 @@ func (t *Table) may(l Link, s *stream) *wire.Reason {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x.orphan {
-		return noConnector(x.hostname)
+		return decide.NoConnector(x.hostname)
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func (t *Table) grant(ctx context.Context, l Link, s *stream) *wire.Reason {
 	}
 	if err := t.cfg.Audit.Write(ctx, start); err != nil {
 		t.log.Error("stream refused: its start cannot be audited", "stream", s.id, "error", err)
-		return Internal()
+		return decide.Internal()
 	}
 	why := t.sendGrant(l, s)
 	if why != nil {
@@ -168,9 +169,9 @@ func (t *Table) sendGrant(l Link, s *stream) *wire.Reason {
 	case s.cut != nil:
 		return s.cut
 	case x.over, s.ended, l.Err() != nil:
-		return Gone
+		return decide.Gone
 	case x.orphan:
-		return noConnector(x.hostname)
+		return decide.NoConnector(x.hostname)
 	}
 	if s.resumes {
 		if why := t.fitsLocked(s); why != nil {
@@ -182,7 +183,7 @@ func (t *Table) sendGrant(l Link, s *stream) *wire.Reason {
 		Hostname: x.hostname, Port: s.port, Rule: s.rule, Resumes: s.resumes,
 	})
 	if err != nil {
-		return noConnector(x.hostname)
+		return decide.NoConnector(x.hostname)
 	}
 	s.granted = true
 	x.host.AddStreams(1)
@@ -193,7 +194,7 @@ func (t *Table) sendGrant(l Link, s *stream) *wire.Reason {
 }
 
 func (t *Table) record(s *stream) audit.Record {
-	rec := PersonRecord(s.session)
+	rec := decide.PersonRecord(s.session)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec.DaemonAddress, rec.Trunk, rec.Stream, rec.Trace = s.trunk.address, s.trunk.id.String(), s.id.String(), s.trace.String()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/policy"
 	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -84,28 +85,20 @@ func (t *Table) endParked(ctx context.Context, parked []*stream, code wire.Code)
 	}
 }
 
-// buryLocked keeps in mind that a stream has ended which a daemon may come back
-// with: it must not find it alive, and is to hear why.
+// buryLocked keeps in mind the end of what a daemon may come back with.
 func (t *Table) buryLocked(s *stream, code wire.Code) {
-	x := s.trunk
+	x, cut := s.trunk, s.cut
+	if cut == nil {
+		cut = x.cut
+	}
+	if cut == nil && !x.parked || x.resume == 0 || t.stopped {
+		return
+	}
 	why := wire.Reason{Code: code, Text: "the stream has ended"}
-	switch {
-	case s.cut != nil:
-		why = *s.cut
-	case x.cut != nil:
-		why = *x.cut
-	case !x.parked || len(t.gone) >= maxGone:
-		return
+	if cut != nil {
+		why = *cut
 	}
-	if x.resume == 0 || t.stopped {
-		return
-	}
-	t.gone[s.id] = why
-	time.AfterFunc(x.resume+t.cfg.ParkTime, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.gone, s.id)
-	})
+	t.graves.Bury(s.id, why, x.resume+t.cfg.ParkTime, cut != nil)
 }
 
 // restoreLocked makes the row of a parked stream that its daemon lists and the
@@ -115,29 +108,28 @@ func (t *Table) restoreLocked(l Link, ref wire.StreamRef) (*trunk, *wire.Reason)
 	hostname, err := policy.Normalise(ref.Hostname)
 	switch {
 	case t.stopped:
-		return nil, draining()
+		return nil, decide.Draining()
 	case !ok:
-		return nil, loginNeeded()
+		return nil, decide.LoginNeeded()
 	case err != nil || ref.Stream.IsZero() || l.Role() == wire.RoleClient && session.Key != l.Key():
-		return nil, streamOver()
+		return nil, decide.StreamOver()
 	}
-	app, _ := t.cfg.Apps.Get(hostname)
-	d := policy.Decide(app, session.Subject())
-	if !d.Allow {
-		return nil, t.denied(hostname, d.Contact)
+	d, why := t.cfg.May(hostname, session)
+	if why != nil {
+		return nil, why
 	}
 	x := t.trunks[ref.Trunk]
 	if x == nil {
 		x = &trunk{
-			id: ref.Trunk, session: session, hostname: hostname, clientKey: session.Key, resume: app.ResumeWindow(),
+			id: ref.Trunk, session: session, hostname: hostname, clientKey: session.Key, resume: t.cfg.Apps.ResumeWindow(hostname),
 			host: &registry.Host{}, over: true, streams: make(map[wire.StreamID]*stream),
 		}
 	}
 	switch {
 	case !x.over || x.cut != nil || x.session.ID != session.ID || x.hostname != hostname || x.resume == 0:
-		return nil, streamOver()
+		return nil, decide.StreamOver()
 	case !t.roomLocked(session.ID, 1):
-		return nil, tooMany("too many streams")
+		return nil, decide.TooMany("too many streams")
 	}
 	s := &stream{
 		id: ref.Stream, trunk: x, started: time.Now(), granted: true, session: session, rule: d.Rule, version: d.Version,
@@ -159,7 +151,7 @@ func (t *Table) learnHostLocked(l Link, s *stream, ref wire.StreamRef) *wire.Rea
 	x := s.trunk
 	if l.Role() == wire.RoleClient {
 		if x.clientKey != l.Key() {
-			return streamOver()
+			return decide.StreamOver()
 		}
 		x.address = l.Address()
 		return nil
@@ -167,11 +159,11 @@ func (t *Table) learnHostLocked(l Link, s *stream, ref wire.StreamRef) *wire.Rea
 	host := l.Host()
 	switch {
 	case host == nil || x.session.ID != ref.Session:
-		return streamOver()
+		return decide.StreamOver()
 	case x.hostKey.IsZero():
 		x.hostKey, x.host = l.Key(), &registry.Host{Connector: host.Connector, Key: l.Key(), BootID: l.BootID()}
 	case x.hostKey != l.Key():
-		return streamOver()
+		return decide.StreamOver()
 	}
 	return nil
 }

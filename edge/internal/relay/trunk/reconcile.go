@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -38,7 +39,7 @@ func (t *Table) HostGone(h *registry.Host) {
 	}
 	t.mu.Unlock()
 	for _, x := range waiting {
-		t.failed(x.id, hostLost())
+		t.failed(x.id, decide.HostLost())
 	}
 	for _, x := range idle {
 		x.pair.Reset()
@@ -55,7 +56,7 @@ func (t *Table) endOrphan(x *trunk) {
 		t.lose(x)
 		return
 	}
-	t.cutAll(context.Background(), []*trunk{x}, hostLost())
+	t.cutAll(context.Background(), []*trunk{x}, decide.HostLost())
 }
 
 // Reconcile compares what a daemon says at its hello that it still carries with
@@ -103,7 +104,7 @@ func (t *Table) adopt(l Link) {
 		}
 	}
 	t.mu.Unlock()
-	t.cutAll(context.Background(), dead, *hostRestarted())
+	t.cutAll(context.Background(), dead, *decide.HostRestarted())
 }
 
 // find is the trunk of a stream that a daemon lists; a reason where the stream
@@ -112,8 +113,8 @@ func (t *Table) adopt(l Link) {
 func (t *Table) find(l Link, ref wire.StreamRef) (*trunk, *wire.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if why, ok := t.gone[ref.Stream]; ok {
-		return nil, &why
+	if why := t.graves.Find(ref.Stream); why != nil {
+		return nil, why
 	}
 	s := t.streams[ref.Stream]
 	switch {
@@ -124,7 +125,7 @@ func (t *Table) find(l Link, ref wire.StreamRef) (*trunk, *wire.Reason) {
 			return nil, why
 		}
 	case s == nil || s.trunk.clientKey != l.Key() && s.trunk.hostKey != l.Key():
-		return nil, streamOver()
+		return nil, decide.StreamOver()
 	}
 	switch {
 	case s.cut != nil:

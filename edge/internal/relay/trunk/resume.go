@@ -3,6 +3,7 @@ package trunk
 import (
 	"time"
 
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -17,7 +18,7 @@ func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *w
 	}
 	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: y, started: time.Now(), resumes: true, from: m.From}
 	if !t.resumes.Take(y.session.ID, time.Now()) {
-		return nil, tooMany("too many connections of this session go on at once")
+		return nil, decide.TooMany("too many connections of this session go on at once")
 	}
 	if cur := t.streams[s.id]; cur != nil {
 		s.from = cur.trunk.id
@@ -31,13 +32,13 @@ func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *w
 // One that is not known, since the edge was restarted, is decided like a new
 // one; whether the host holds it the host says.
 func (t *Table) fitsLocked(s *stream) *wire.Reason {
-	if why, ok := t.gone[s.id]; ok {
-		return &why
+	if why := t.graves.Find(s.id); why != nil {
+		return why
 	}
 	cur, y := t.streams[s.id], s.trunk
 	if cur == nil {
 		if s.id.IsZero() {
-			return usedBefore()
+			return decide.UsedBefore()
 		}
 		return nil
 	}
@@ -46,21 +47,21 @@ func (t *Table) fitsLocked(s *stream) *wire.Reason {
 	switch {
 	case !cur.granted, x.clientKey != y.clientKey, before.Issuer != now.Issuer, before.Subject != now.Subject,
 		x.hostname != y.hostname, cur.port != s.port:
-		return usedBefore()
+		return decide.UsedBefore()
 	case cur.cut != nil:
 		return cur.cut
 	case x.cut != nil:
 		return x.cut
 	case x == y:
-		return usedBefore()
+		return decide.UsedBefore()
 	case cur.ended:
-		return streamOver()
+		return decide.StreamOver()
 	case x.hostKey.IsZero():
 		return nil
 	case x.hostKey != y.hostKey:
-		return noConnector(y.hostname)
+		return decide.NoConnector(y.hostname)
 	case x.host.BootID != y.host.BootID:
-		return hostRestarted()
+		return decide.HostRestarted()
 	}
 	return nil
 }
@@ -98,8 +99,4 @@ func (t *Table) notResumed(s *stream, why *wire.Reason) {
 	if l := t.cfg.Link(host); l != nil {
 		l.Tell(&wire.Cut{Trunk: id, Stream: s.id, Reason: *why})
 	}
-}
-
-func usedBefore() *wire.Reason {
-	return &wire.Reason{Code: wire.CodeProtocol, Text: "the stream id was used before"}
 }

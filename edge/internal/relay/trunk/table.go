@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
-	"github.com/sallyport/sallyport/edge/internal/config"
-	"github.com/sallyport/sallyport/edge/internal/enrol"
-	"github.com/sallyport/sallyport/edge/internal/policy"
 	"github.com/sallyport/sallyport/edge/internal/registry"
+	"github.com/sallyport/sallyport/edge/internal/relay/decide"
+	"github.com/sallyport/sallyport/edge/internal/relay/grave"
 	"github.com/sallyport/sallyport/edge/internal/relay/splice"
 	"github.com/sallyport/sallyport/edge/internal/relay/ticket"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
@@ -23,50 +22,17 @@ const (
 	maxTrunks = 256
 	// maxStreams bounds the streams of one trunk.
 	maxStreams = 16 << 10
-	// joinTime bounds the writing of the client's hello to the host.
-	joinTime = 5 * time.Second
 	// headStart is how long the daemons have to hear why before their connections
 	// are reset: the two travel apart, and a person is to see the reason, not a
 	// lost connection. A daemon that hears it ends the trunk at once.
 	headStart = 50 * time.Millisecond
 )
 
-// Refused opens and tickets of one session: so many at once, then one each
-// period (H5 of the goals: 100 a second reach policy). Others are not counted.
-const (
-	refusedBurst = 200
-	refusedEvery = 10 * time.Millisecond
-	refusedKeys  = 10_000
-)
-
-// Resumes of one session: each costs a durable audit line. What one trunk holds
-// can come back at once, then 500 a second.
-const (
-	resumeBurst = maxStreams
-	resumeEvery = 2 * time.Millisecond
-)
-
 // maxParked bounds the streams of one session that wait for another trunk.
 const maxParked = maxStreams
 
-// maxGone bounds what is kept of streams that ended by themselves while they were
-// parked; those that were cut are always kept.
-const maxGone = 64 << 10
-
 // Link is one link of one device key.
-type Link interface {
-	Key() wire.KeyID
-	Role() wire.Role
-	BootID() string
-	// Address is where the link comes from.
-	Address() string
-	// Host is the link as an instance of a connector, nil where it is none.
-	Host() *registry.Host
-	// Tell queues a message; it never blocks.
-	Tell(wire.Message)
-	// Err is nil while the link lives.
-	Err() error
-}
+type Link = decide.Link
 
 // Meter counts. Its methods are cheap and never block.
 type Meter interface {
@@ -82,14 +48,10 @@ type Meter interface {
 
 // Config joins the table with the rooms it asks. All are required.
 type Config struct {
-	Settings func() *config.Config
-	Sessions *sessions.Service
-	Apps     *policy.Apps
-	Enrol    *enrol.Service
-	Registry *registry.Registry
-	Audit    *audit.Log
-	Meter    Meter
-	Log      *slog.Logger
+	decide.Decider
+	Audit *audit.Log
+	Meter Meter
+	Log   *slog.Logger
 	// ReportTime is how long a host's figures of a stream that is over are waited for.
 	ReportTime time.Duration
 	// OrphanTime is how long a trunk outlives its host's link at most.
@@ -97,8 +59,6 @@ type Config struct {
 	// ParkTime is how long the row of a parked stream outlives the daemons' own
 	// window, so that theirs is the word that ends it.
 	ParkTime time.Duration
-	// Link returns the newest link of a key, nil where there is none.
-	Link func(wire.KeyID) Link
 }
 
 // Table is all trunks of an edge. Use New.
@@ -108,24 +68,24 @@ type Table struct {
 	tickets *ticket.Table
 	refused *quota.Buckets[string] // by session
 	resumes *quota.Buckets[string] // by session
+	graves  *grave.Yard
 	spliced atomic.Uint64
 
 	mu      sync.Mutex // guards what follows, and the fields of rows that say so
 	stopped bool
 	trunks  map[wire.TrunkID]*trunk
 	streams map[wire.StreamID]*stream
-	gone    map[wire.StreamID]wire.Reason // ended ones that a daemon may still hold parked
 }
 
 // New makes an empty table.
 func New(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, log: cfg.Log,
-		refused: quota.New[string](refusedEvery, refusedBurst, refusedKeys),
-		resumes: quota.New[string](resumeEvery, resumeBurst, refusedKeys),
+		refused: decide.NewRefused(),
+		resumes: decide.NewResumes(),
 		trunks:  make(map[wire.TrunkID]*trunk),
 		streams: make(map[wire.StreamID]*stream),
-		gone:    make(map[wire.StreamID]wire.Reason),
+		graves:  grave.New(),
 	}
 	t.tickets = ticket.New(t.expired)
 	return t
