@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,4 +103,18 @@ func (r *Relay) proxied(next http.Handler) http.Handler {
 // isProxy says whether an address is that of a trusted proxy.
 func (r *Relay) isProxy(ip netip.Addr) bool {
 	return slices.ContainsFunc(r.cfg.Settings().Proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// guardPlain lets plain HTTP through only as http://localhost:PORT (at an
+// address the browser would send the cookies to other ports as well), and from
+// a trusted proxy, which ends the browser's TLS.
+func (r *Relay) guardPlain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		c := r.cfg.Settings()
+		if req.TLS == nil && !r.isProxy(addressIn(req.RemoteAddr).Addr()) && req.Host != "localhost:"+strconv.Itoa(int(c.Port)) {
+			http.Error(w, "Open this page as "+c.WebURL()+"/", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
 }

@@ -12,7 +12,7 @@ import (
 // decision is left to others.
 func (p *peer) open(ctx context.Context, req uint32, m *wire.OpenRequest) {
 	o, why := p.relay.trunks.Reserve(p, m)
-	if why == nil && !p.opens.put(func() { p.answerOpen(req, m, o.Decide(ctx)) }) {
+	if why == nil && !p.opens.Put(func() { p.answerOpen(req, m, o.Decide(ctx)) }) {
 		why = o.Forget()
 	}
 	if why != nil {
@@ -31,7 +31,7 @@ func (p *peer) resume(ctx context.Context, m *wire.Resume) {
 		s := &m.Streams[i]
 		asked := &wire.OpenRequest{Trunk: m.Trunk, Stream: s.Stream}
 		o, why := p.relay.trunks.Resume(p, m.Trunk, s)
-		if why == nil && !p.opens.put(func() { p.answerResume(asked, o.Decide(ctx)) }) {
+		if why == nil && !p.opens.Put(func() { p.answerResume(asked, o.Decide(ctx)) }) {
 			why = o.Forget()
 		}
 		if why != nil {

@@ -74,13 +74,20 @@ func (r *Relay) front(ctx context.Context, raw net.Conn) {
 	case c.Hello.Plain && !r.cfg.Settings().Loopback() && !r.isProxy(addr.Addr()):
 		r.refuse(raw, s, causePlain)
 	case c.Hello.Plain:
-		r.web.give(c, s, r.refuse)
+		r.give(c, s)
 	case slices.Contains(c.Hello.ALPN, wire.ALPNLink):
 		r.link(ctx, c, s, addr, started.Add(r.wait.hello))
 	case isTicket:
 		r.ticket(ctx, c, s, label)
 	default:
-		r.web.give(tls.Server(c, r.webTLS), s, r.refuse)
+		r.give(tls.Server(c, r.webTLS), s)
+	}
+}
+
+// give hands a connection to the web side.
+func (r *Relay) give(c net.Conn, s *gate.Slot) {
+	if !r.web.Give(c, s) {
+		r.refuse(s.Conn, s, causeWebFull)
 	}
 }
 

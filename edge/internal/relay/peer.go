@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
+	"github.com/sallyport/sallyport/edge/internal/relay/queue"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
@@ -61,8 +62,8 @@ type peer struct {
 	slot    *gate.Slot
 	state   atomic.Int32 // a peerState
 	hello   *time.Timer  // ends a link without a hello
-	orders  lane         // all but opens, in order
-	opens   lane
+	orders  queue.Queue  // all but opens, in order
+	opens   queue.Queue
 
 	// Set by hello before the state is ready, then constant.
 	role       wire.Role
@@ -96,8 +97,8 @@ func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip
 	}
 	c.SetDeadline(time.Time{})
 	p := &peer{relay: r, link: wire.NewLink(tc), key: key, address: addr, since: time.Now(), slot: s}
-	p.orders = lane{limit: 1, max: maxQueue, wg: &r.wg}
-	p.opens = lane{limit: maxOpens, max: maxOpenQueue, wg: &r.wg}
+	p.orders = queue.Queue{Limit: 1, Max: maxQueue, Group: &r.wg}
+	p.opens = queue.Queue{Limit: maxOpens, Max: maxOpenQueue, Group: &r.wg}
 	p.hello = time.AfterFunc(time.Until(deadline), func() {
 		r.meter.Refused(causeHello)
 		p.link.CloseWith(errHello)
@@ -156,7 +157,7 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 			p.link.CloseWith(errProtocol)
 			return
 		}
-		p.orders.put(func() { p.greet(ctx, req, hello) })
+		p.orders.Put(func() { p.greet(ctx, req, hello) })
 		return
 	}
 	if p.state.Load() != peerReady {
@@ -180,7 +181,7 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 			p.link.CloseWith(errProtocol)
 			return
 		}
-		if !p.orders.put(job) {
+		if !p.orders.Put(job) {
 			p.fail(req, busy("too many requests at once"))
 		}
 	}

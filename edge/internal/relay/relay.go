@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
 	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
+	"github.com/sallyport/sallyport/edge/internal/relay/webside"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -55,7 +56,7 @@ type Relay struct {
 	gate    *gate.Gate
 	ask     decide.Decider
 	trunks  *trunk.Table
-	web     *webServer
+	web     *webside.Server
 	linkTLS *tls.Config
 	webTLS  *tls.Config
 	wg      sync.WaitGroup
@@ -115,7 +116,7 @@ func newRelay(cfg Config, wait times) *Relay {
 		MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,
 		GetCertificate: cfg.Certificate, NextProtos: []string{"h2", "http/1.1"},
 	}
-	r.web = newWebServer(r.guardPlain(r.proxied(r.carry(cfg.Web))), wait.web, cfg.Log)
+	r.web = webside.New(r.guardPlain(r.proxied(r.carry(cfg.Web))), wait.web, cfg.Log)
 	cfg.Sessions.OnEnd(r.sessionEnded)
 	cfg.Enrol.OnRevoked(r.connectorRevoked)
 	cfg.Enrol.OnClaimed(r.claimed)
@@ -135,11 +136,9 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	defer stopAccepting()
 	stop := context.AfterFunc(accepting, func() { l.Close() })
 	defer stop()
-	r.web.addr = l.Addr()
-	r.web.server.BaseContext = func(net.Listener) context.Context { return conns }
 	var webErr error
 	r.wg.Go(func() {
-		webErr = r.web.run(conns)
+		webErr = r.web.Run(conns)
 		stopAccepting()
 	})
 	err := r.accept(accepting, conns, l)

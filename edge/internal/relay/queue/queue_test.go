@@ -1,4 +1,4 @@
-package relay
+package queue
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-func TestLaneKeepsOrder(t *testing.T) {
+func TestQueueKeepsOrder(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
-	l := lane{limit: 1, max: 1000, wg: &wg}
+	l := Queue{Limit: 1, Max: 1000, Group: &wg}
 	var got, want []int
 	for i := range 1000 {
 		want = append(want, i)
-		if !l.put(func() { got = append(got, i) }) {
+		if !l.Put(func() { got = append(got, i) }) {
 			t.Fatal("refused below its limit")
 		}
 	}
@@ -27,10 +27,10 @@ func TestLaneKeepsOrder(t *testing.T) {
 	}
 }
 
-func TestLaneLimits(t *testing.T) {
+func TestQueueLimits(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
-	l := lane{limit: 3, max: 5, wg: &wg}
+	l := Queue{Limit: 3, Max: 5, Group: &wg}
 	started, release := make(chan struct{}), make(chan struct{})
 	var now, most atomic.Int32
 	job := func() {
@@ -42,15 +42,15 @@ func TestLaneLimits(t *testing.T) {
 		now.Add(-1)
 	}
 	for range 3 {
-		l.put(job)
+		l.Put(job)
 		<-started
 	}
 	for i := range 5 {
-		if !l.put(job) {
+		if !l.Put(job) {
 			t.Fatalf("job %d refused while there is room", i)
 		}
 	}
-	if l.put(job) {
+	if l.Put(job) {
 		t.Error("took more than its limit")
 	}
 	close(release)
