@@ -1,71 +1,15 @@
 package cli
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
-	"github.com/sallyport/sallyport/edge/internal/config/names"
+	"github.com/sallyport/sallyport/edge/internal/cli/flags"
 )
-
-// ruleFlag is --allow or --deny; both add to one list, so that their order counts.
-type ruleFlag struct {
-	action string
-	rules  *[]adminapi.Rule
-}
-
-var _ pflag.Value = ruleFlag{}
-
-// Set adds a rule of one selector.
-func (f ruleFlag) Set(text string) error {
-	s, err := names.ParseSelector(text)
-	if err != nil {
-		return err
-	}
-	*f.rules = append(*f.rules, adminapi.Rule{Action: f.action, Selectors: []string{s.String()}})
-	return nil
-}
-
-// String is the default, which help shows: none.
-func (f ruleFlag) String() string { return "" }
-
-// Type is what help calls the value.
-func (f ruleFlag) Type() string { return "WHO" }
-
-func rulesInto(f *pflag.FlagSet, rules *[]adminapi.Rule) {
-	f.Var(ruleFlag{"allow", rules}, "allow", "who is allowed: everyone, email:X, domain:X or group:X (may be repeated)")
-	f.Var(ruleFlag{"deny", rules}, "deny", "who is denied, in the same form; the order of all --allow and --deny counts")
-}
-
-// resumeFlag is --resume-window: a duration, or 0.
-type resumeFlag struct{ ms *int64 }
-
-var _ pflag.Value = (*resumeFlag)(nil)
-
-// Set takes a duration, or 0 for none.
-func (f *resumeFlag) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d > 0 && d < time.Second {
-		return errors.New("write a duration from 1s on, such as 5m, or 0 for none")
-	}
-	f.ms = new(d.Milliseconds())
-	return nil
-}
-
-// String is the default, which help shows: none.
-func (f *resumeFlag) String() string { return "" }
-
-// Type is what help calls the value.
-func (f *resumeFlag) Type() string { return "DURATION" }
-
-func (f *resumeFlag) into(flags *pflag.FlagSet) {
-	flags.Var(f, "resume-window", "how long a connection waits when the way it took is lost, to go on with another; 0 is not at all (default 5m)")
-}
 
 func resumeText(ms int64) string {
 	if ms == 0 {
@@ -81,14 +25,14 @@ func (a *app) appCommand() *cobra.Command {
 
 func (a *app) appAdd() *cobra.Command {
 	var in adminapi.AppInput
-	var resume resumeFlag
+	var resume flags.Resume
 	c := &cobra.Command{
 		Use:     "add HOSTNAME --allow WHO [--deny WHO ...]",
 		Short:   "Protect a hostname; the first rule that matches decides, and nobody matches nothing",
 		Example: "  sallyport-edge app add tcp.site.com --deny email:eve@site.com --allow domain:site.com --contact it@site.com",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			in.Hostname, in.ResumeWindowMS = args[0], resume.ms
+			in.Hostname, in.ResumeWindowMS = args[0], resume.MS
 			edge, err := a.client()
 			if err != nil {
 				return err
@@ -103,9 +47,9 @@ func (a *app) appAdd() *cobra.Command {
 			return a.result(made, "added %s", made.Hostname)
 		},
 	}
-	rulesInto(c.Flags(), &in.Rules)
+	flags.Rules(c.Flags(), &in.Rules)
 	c.Flags().StringVar(&in.Contact, "contact", "", "whom to ask, told to people who are denied")
-	resume.into(c.Flags())
+	resume.Into(c.Flags())
 	return c
 }
 
@@ -155,14 +99,14 @@ func rulesText(rules []adminapi.Rule) string {
 func (a *app) appEdit() *cobra.Command {
 	var rules []adminapi.Rule
 	var contact string
-	var resume resumeFlag
+	var resume flags.Resume
 	c := &cobra.Command{
 		Use:               "edit HOSTNAME [--allow WHO ...] [--contact TEXT] [--resume-window DURATION]",
 		Short:             "Change an app: new rules replace all it had, and cut the streams that they do not allow",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeApps,
 		RunE: func(c *cobra.Command, args []string) error {
-			patch := adminapi.AppPatch{Rules: rules, ResumeWindowMS: resume.ms}
+			patch := adminapi.AppPatch{Rules: rules, ResumeWindowMS: resume.MS}
 			if c.Flags().Changed("contact") {
 				patch.Contact = &contact
 			}
@@ -180,9 +124,9 @@ func (a *app) appEdit() *cobra.Command {
 			return a.result(app, "changed %s: %s", app.Hostname, rulesText(app.Rules))
 		},
 	}
-	rulesInto(c.Flags(), &rules)
+	flags.Rules(c.Flags(), &rules)
 	c.Flags().StringVar(&contact, "contact", "", "whom to ask, told to people who are denied; \"\" takes it away")
-	resume.into(c.Flags())
+	resume.Into(c.Flags())
 	return c
 }
 
