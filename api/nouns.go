@@ -13,6 +13,9 @@ type Edge struct {
 	// CAPEM is the certificate bundle that the edge's certificate is checked
 	// against; "" means the system's roots.
 	CAPEM string `json:"ca_pem,omitempty"`
+	// Proxy is the URL of the proxy that leads there, its password left out, or
+	// "direct" for none; "" means what the daemon's environment says.
+	Proxy string `json:"proxy,omitempty"`
 	// Machine is true for the edge that tunnels use, and that people use who
 	// have chosen none. Only an administrator sets it.
 	Machine bool `json:"machine"`
@@ -36,6 +39,8 @@ type Link struct {
 	Since   time.Time  `json:"since"`
 	RetryAt *time.Time `json:"retry_at,omitempty"`
 	Problem *Problem   `json:"problem,omitempty"`
+	// Form is how an online link travels: "direct" or "websocket".
+	Form string `json:"form,omitempty"`
 }
 
 // EdgeInput is the body of POST /v1/edges: use this edge from now on.
@@ -43,6 +48,7 @@ type EdgeInput struct {
 	Name    string `json:"name"`
 	Address string `json:"address,omitempty"`
 	CAPEM   string `json:"ca_pem,omitempty"`
+	Proxy   string `json:"proxy,omitempty"`
 	Machine bool   `json:"machine,omitempty"`
 }
 

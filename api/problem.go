@@ -18,6 +18,7 @@ const (
 	CodeEdgeUnreached  Code = "edge-unreachable" // no route, reset, ...
 	CodeEdgeUntrusted  Code = "edge-untrusted"   // certificate not trusted
 	CodeEdgeProtocol   Code = "edge-protocol"    // something else answers there
+	CodeProxy          Code = "proxy-failed"     // the proxy on the way to it
 	CodeClockWrong     Code = "clock-wrong"      // this machine's clock is off
 	CodeLoginNeeded    Code = "login-needed"
 	CodeLoginRefused   Code = "login-refused"

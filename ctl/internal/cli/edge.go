@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,11 @@ administrator.`,
 			if in.CAPEM, err = readCA(caFile); err != nil {
 				return err
 			}
+			if in.Proxy == "-" {
+				if in.Proxy, err = readProxy(c.InOrStdin()); err != nil {
+					return fmt.Errorf("read the proxy: %w", err)
+				}
+			}
 			e, err := a.walk.Client.UseEdge(c.Context(), in)
 			if err != nil {
 				return err
@@ -55,8 +61,19 @@ administrator.`,
 	f := c.Flags()
 	f.StringVar(&caFile, "ca", "", "a file of certificates (PEM) that the edge's certificate is checked against, instead of the system's")
 	f.StringVar(&in.Address, "address", "", "dial this IP:PORT instead of looking the name up")
+	f.StringVar(&in.Proxy, "proxy", "", "go out through this proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT; \"direct\" for none, whatever the environment of the daemon says; \"-\" reads it from standard input")
 	f.BoolVar(&in.Machine, "machine", false, "for the machine's tunnels, and for people who have chosen no edge")
 	return c
+}
+
+// maxProxy is more than a URL with a long password has.
+const maxProxy = 4 << 10
+
+// readProxy reads the URL of a proxy, so that its password is in no list of
+// processes.
+func readProxy(r io.Reader) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxProxy))
+	return strings.TrimSpace(string(b)), err
 }
 
 // readCA reads a bundle that fits into a request.

@@ -14,7 +14,7 @@ func TestExitCode(t *testing.T) {
 	codes := map[api.Code]int{
 		api.CodeInvalid: 2, api.CodeNotFound: 6, api.CodeConflict: 6, api.CodePermission: 5, api.CodeInternal: 1, api.CodeNoEdge: 1,
 		api.CodeEdgeUnresolved: 1, api.CodeEdgeRefused: 1, api.CodeEdgeTimeout: 1, api.CodeEdgeUnreached: 1, api.CodeEdgeUntrusted: 1,
-		api.CodeEdgeProtocol: 1, api.CodeClockWrong: 1, api.CodeLoginNeeded: 3, api.CodeLoginRefused: 3, api.CodeLoginExpired: 3,
+		api.CodeEdgeProtocol: 1, api.CodeProxy: 1, api.CodeClockWrong: 1, api.CodeLoginNeeded: 3, api.CodeLoginRefused: 3, api.CodeLoginExpired: 3,
 		api.CodeLoginAbandoned: 3, api.CodeSessionEnded: 3, api.CodeDenied: 5, api.CodeNoConnector: 1, api.CodeConnectorLost: 1,
 		api.CodeOriginRefused: 1, api.CodeOriginTimeout: 1, api.CodeOriginError: 1, api.CodeLimit: 1, api.CodeDraining: 1,
 		api.CodePortTaken: 6, api.CodeNotEnrolled: 3, api.CodeHostnameTaken: 6, api.CodeRevoked: 5, api.CodeDaemonDown: 4,

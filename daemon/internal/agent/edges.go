@@ -22,6 +22,9 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 	if p == nil {
 		p = check.CAPEM(in.CAPEM)
 	}
+	if p == nil {
+		p = check.Proxy(in.Proxy, who)
+	}
 	scope := who.UID
 	if in.Machine {
 		scope = store.Machine
@@ -41,7 +44,7 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 		if row.ID == "" {
 			row.ID = newID("edg")
 		}
-		row.Scope, row.Name, row.Address, row.CAPEM = scope, name, in.Address, in.CAPEM
+		row.Scope, row.Name, row.Address, row.CAPEM, row.Proxy = scope, name, in.Address, in.CAPEM, in.Proxy
 		row.UsedAt = a.now().UTC()
 		return nil
 	})

@@ -33,9 +33,9 @@ type Config struct {
 	// Table gives the origin of a hostname and port: "tcp://HOST:PORT" or
 	// "unix:/path". It is the only place that an address comes from.
 	Table func(hostname string, port uint16) (origin string, ok bool)
-	// Dial connects to the edge of an id and returns the edge's name
+	// Dial connects to the edge of an id for a label, and returns the edge's name
 	// (link.DialEdge).
-	Dial func(ctx context.Context, edgeID string) (net.Conn, string, error)
+	Dial func(ctx context.Context, edgeID string, label wire.Label) (net.Conn, string, error)
 	// Report tells the edge of a stream's end (link.Report); nil means nobody.
 	// It must not block.
 	Report func(*wire.StreamEnded)

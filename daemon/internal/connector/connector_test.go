@@ -38,7 +38,7 @@ func newRig(t *testing.T, change func(e *linktest.Edge, c *Config)) *rig {
 		Table: r.lookup, Log: slog.New(slog.DiscardHandler),
 		Report: func(m *wire.StreamEnded) { r.reports <- m },
 		Health: func(_ string, sick bool) { r.health <- sick },
-		Dial: func(ctx context.Context, id string) (net.Conn, string, error) {
+		Dial: func(ctx context.Context, id string, _ wire.Label) (net.Conn, string, error) {
 			if id != linktest.EdgeID {
 				return nil, "", errors.New("another edge")
 			}

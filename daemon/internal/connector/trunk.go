@@ -139,7 +139,7 @@ func (c *Connector) keep(ctx context.Context, t *trunk) {
 func (c *Connector) meet(t *trunk) (*wire.Trunk, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, c.timing.Meet)
 	defer cancel()
-	raw, edgeName, err := c.cfg.Dial(ctx, t.offer.EdgeID)
+	raw, edgeName, err := c.cfg.Dial(ctx, t.offer.EdgeID, t.offer.Label)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type instance struct {
 	ctx      context.Context
 	edgeID   string
 	edgeName string
+	// form is how it travels.
+	form dial.Form
 	// signedOut: somebody signed out while the edge was away. logout is the
 	// session that is to be ended for it; "" where it has ended already.
 	signedOut bool
@@ -110,13 +112,16 @@ func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
 	default:
 	}
 	began := time.Now()
-	conn, err := dial.Link(ctx, l.cfg.Edge, l.cfg.Cert, l.timing.Dial, l.now)
+	conn, form, err := l.dialer.Link(ctx, l.cfg.Cert, l.timing.Dial)
 	if err != nil {
 		return 0, err
 	}
+	if form != dial.FormDirect {
+		began = time.Now() // the direct attempt has used its share
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	inst := &instance{Link: wire.NewLink(conn), ctx: ctx, ready: make(chan struct{})}
+	inst := &instance{Link: wire.NewLink(conn), ctx: ctx, form: form, ready: make(chan struct{})}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
@@ -234,7 +239,7 @@ func (l *Link) enter(inst *instance) {
 	l.step(eventWelcome, func(f *facts) { f.inst, f.problem, f.used = inst, nil, l.now() })
 	signal(l.table)
 	close(inst.ready)
-	l.log.Info("link online", "edge_id", inst.edgeID)
+	l.log.Info("link online", "edge_id", inst.edgeID, "form", string(inst.form))
 }
 
 // leave takes it out of use.

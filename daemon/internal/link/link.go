@@ -137,6 +137,7 @@ type Link struct {
 	timing  Timing
 	log     *slog.Logger
 	now     func() time.Time
+	dialer  *dial.Dialer
 	tasks   tasks
 	trunks  *trunks.Pool
 	reports reports
@@ -187,6 +188,7 @@ func New(c Config) *Link {
 	if l.now == nil {
 		l.now = time.Now
 	}
+	l.dialer = dial.NewDialer(c.Edge, l.now)
 	l.facts.state, l.facts.since = api.LinkIdle, l.now()
 	l.facts.sick = make(map[string]bool)
 	l.trunks = trunks.New(trunks.Config{
@@ -257,6 +259,9 @@ func (l *Link) Snapshot() Snapshot {
 	if f.state == api.LinkWaiting {
 		at := f.retryAt.UTC()
 		s.Link.RetryAt = &at
+	}
+	if f.inst != nil {
+		s.Link.Form = string(f.inst.form)
 	}
 	if f.state == api.LinkOnline && f.skew != 0 {
 		s.Link.Problem = dial.Clock(f.skew)

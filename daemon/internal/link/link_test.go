@@ -522,10 +522,10 @@ func TestDialEdgeRefusesOtherIDs(t *testing.T) {
 	e := linktest.New(t)
 	tl := start(t, e, nil)
 	tl.online()
-	if _, _, err := tl.DialEdge(t.Context(), "edge-of-mallory"); err == nil {
+	if _, _, err := tl.DialEdge(t.Context(), "edge-of-mallory", wire.NewLabel()); err == nil {
 		t.Error("dialled an edge that is not configured")
 	}
-	conn, name, err := tl.DialEdge(t.Context(), linktest.EdgeID)
+	conn, name, err := tl.DialEdge(t.Context(), linktest.EdgeID, wire.NewLabel())
 	if err != nil || name != linktest.Name {
 		t.Fatalf("%s, %v", name, err)
 	}

@@ -242,10 +242,10 @@ func (l *Link) register(ctx context.Context, inst *instance) error {
 	return err
 }
 
-// DialEdge connects to the edge of an id that an offer or a ticket names, and
-// returns the edge's own name, to which labels are put in front. An id that is
-// not of the configured edge is refused (rule 12).
-func (l *Link) DialEdge(ctx context.Context, edgeID string) (net.Conn, string, error) {
+// DialEdge connects to the edge of an id that an offer or a ticket names, with
+// the label that it gives, and returns the edge's own name, to which labels are
+// put in front. An id that is not of the configured edge is refused (rule 12).
+func (l *Link) DialEdge(ctx context.Context, edgeID string, label wire.Label) (net.Conn, string, error) {
 	inst := l.current()
 	if inst == nil {
 		return nil, "", fmt.Errorf("dial edge: %w", l.offline())
@@ -253,7 +253,7 @@ func (l *Link) DialEdge(ctx context.Context, edgeID string) (net.Conn, string, e
 	if edgeID != inst.edgeID {
 		return nil, "", &wire.Reason{Code: wire.CodeProtocol, Text: fmt.Sprintf("edge id %q is not of the configured edge", edgeID)}
 	}
-	conn, err := dial.TCP(ctx, l.cfg.Edge, l.timing.Dial)
+	conn, err := l.dialer.Trunk(ctx, label, l.timing.Dial)
 	if err != nil {
 		return nil, "", err
 	}

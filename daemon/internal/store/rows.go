@@ -22,6 +22,7 @@ type Edge struct {
 	Name    string    `json:"name"` // with ":PORT" where it is not 443
 	Address string    `json:"address,omitempty"`
 	CAPEM   string    `json:"ca_pem,omitempty"`
+	Proxy   string    `json:"proxy,omitempty"` // a URL, perhaps with a password, or "direct"
 	UsedAt  time.Time `json:"used_at"`
 }
 

@@ -45,6 +45,12 @@ func Edges(w io.Writer, edges []api.Edge, now time.Time) {
 		if e.Address != "" {
 			t.note("dialled at " + e.Address)
 		}
+		if e.Proxy != "" {
+			t.note("proxy " + e.Proxy)
+		}
+		if e.Link.Form == "websocket" {
+			t.note("in a WebSocket: this network does not let the direct form through")
+		}
 		t.note(problem("problem", e.Link.Problem)...)
 		if e.Link.State == api.LinkWaiting && e.Link.RetryAt != nil {
 			t.note("tries again " + Until(*e.Link.RetryAt, now))

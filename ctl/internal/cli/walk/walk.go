@@ -12,6 +12,7 @@ package walk
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/api/client"
@@ -63,6 +64,9 @@ func (w *Walk) Edge(ctx context.Context, said, host string, machine bool) (strin
 			return name, nil
 		}
 		in.Address, in.CAPEM = e.Address, e.CAPEM // the person's own, for the machine
+		if !strings.Contains(e.Proxy, "@") {      // a password is not told
+			in.Proxy = e.Proxy
+		}
 	}
 	_, err = w.Client.UseEdge(ctx, in)
 	return name, err

@@ -23,6 +23,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/daemon/internal/link/proxy"
 	"github.com/sallyport/sallyport/internal/ipc"
 )
 
@@ -133,6 +134,21 @@ func EdgeAddress(s string, who ipc.Identity) *api.Problem {
 		return Invalid("address", "Not an address", "an address is IP:PORT, as in 192.0.2.7:8443")
 	}
 	return reachable("address", at.Addr(), who)
+}
+
+// Proxy checks the URL of a proxy, or the word for none; "" is fine.
+func Proxy(s string, who ipc.Identity) *api.Problem {
+	u, err := proxy.Parse(s)
+	if err != nil {
+		return Invalid("proxy", "Not a proxy", err.Error())
+	}
+	if u == nil {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return reachable("proxy", ip, who)
+	}
+	return nil
 }
 
 // reachable keeps plain users from addresses that mean something else to the

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/daemon/internal/agent/plan"
+	"github.com/sallyport/sallyport/daemon/internal/link/proxy"
 	"github.com/sallyport/sallyport/daemon/internal/store"
 	"github.com/sallyport/sallyport/internal/ipc"
 )
@@ -109,7 +110,7 @@ func (p *Picture) Edge(e store.Edge, who ipc.Identity) api.Edge {
 	if !ok {
 		l = api.Link{State: api.LinkIdle, Since: e.UsedAt.UTC()}
 	}
-	return api.Edge{ID: e.ID, Name: e.Name, Address: e.Address, CAPEM: e.CAPEM, Machine: e.Scope == store.Machine, Link: l}
+	return api.Edge{ID: e.ID, Name: e.Name, Address: e.Address, CAPEM: e.CAPEM, Proxy: proxy.Redacted(e.Proxy), Machine: e.Scope == store.Machine, Link: l}
 }
 
 // Forward is one forward that a caller may see.

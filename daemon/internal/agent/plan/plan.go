@@ -38,6 +38,7 @@ type Link struct {
 	Port    uint16
 	Address string
 	CAPEM   string
+	Proxy   string
 }
 
 // Entry is all that an entry is made of.
@@ -176,7 +177,7 @@ func ForEach[T any](kept []T, held map[string]T, f func(T)) {
 
 func specOf(e store.Edge) Link {
 	host, port := check.SplitEdge(e.Name)
-	return Link{host, port, e.Address, e.CAPEM}
+	return Link{host, port, e.Address, e.CAPEM, e.Proxy}
 }
 
 // FindEdge finds the edge of a name as an owner means it: their own row, else

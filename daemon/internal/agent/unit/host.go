@@ -42,8 +42,10 @@ func (c Config) Host(edge string, spec plan.Link) (*Host, error) {
 	u := &Host{Edge: edge, Spec: spec, cfg: c, table: map[string]string{}, attempts: map[string]*login.Attempts{}}
 	// The connector and its link know each other.
 	u.connector = connector.New(connector.Config{
-		Table:  u.origin,
-		Dial:   func(ctx context.Context, id string) (net.Conn, string, error) { return u.link.DialEdge(ctx, id) },
+		Table: u.origin,
+		Dial: func(ctx context.Context, id string, label wire.Label) (net.Conn, string, error) {
+			return u.link.DialEdge(ctx, id, label)
+		},
 		Report: func(m *wire.StreamEnded) { u.link.Report(m) },
 		Health: func(hostname string, sick bool) { u.link.SetSick(hostname, sick) },
 		Cert:   cfg.Cert, Log: c.Log, Changed: c.Touched,

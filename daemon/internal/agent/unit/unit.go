@@ -104,7 +104,7 @@ func (c Config) linkConfig(scope, edge string, spec plan.Link) (link.Config, err
 		return link.Config{}, err
 	}
 	return link.Config{
-		Edge:       link.Edge{Name: spec.Host, Port: spec.Port, Address: spec.Address, CAPEM: spec.CAPEM},
+		Edge:       link.Edge{Name: spec.Host, Port: spec.Port, Address: spec.Address, CAPEM: spec.CAPEM, Proxy: spec.Proxy},
 		Cert:       cert,
 		DeviceName: c.DeviceName, BootID: c.BootID, Version: c.Version,
 		Log: c.Log, Now: c.Now, Changed: c.Touched,

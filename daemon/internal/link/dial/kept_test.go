@@ -15,16 +15,21 @@ import (
 	"github.com/sallyport/sallyport/api"
 )
 
-// resolver answers every question with one address.
-func resolver(ip netip.Addr) *net.Resolver {
+// bothFamilies answers with loopback of the family that is asked for.
+func bothFamilies() *net.Resolver {
+	return resolver(netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+}
+
+// resolver answers questions with these addresses, by family.
+func resolver(ips ...netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
-		go answer(ours, ip) // ends with the connection
+		go answer(ours, ips) // ends with the connection
 		return theirs, nil
 	}}
 }
 
-func answer(c net.Conn, ip netip.Addr) {
+func answer(c net.Conn, ips []netip.Addr) {
 	defer c.Close()
 	for {
 		var size [2]byte
@@ -42,11 +47,13 @@ func answer(c net.Conn, ip netip.Addr) {
 		m.Response, m.Additionals = true, nil
 		q := m.Questions[0]
 		head := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
-		switch {
-		case q.Type == dnsmessage.TypeA && ip.Is4():
-			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AResource{A: ip.As4()}}}
-		case q.Type == dnsmessage.TypeAAAA && ip.Is6():
-			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AAAAResource{AAAA: ip.As16()}}}
+		for _, ip := range ips {
+			switch {
+			case q.Type == dnsmessage.TypeA && ip.Is4():
+				m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: ip.As4()}})
+			case q.Type == dnsmessage.TypeAAAA && ip.Is6():
+				m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AAAAResource{AAAA: ip.As16()}})
+			}
 		}
 		packed, err := m.Pack()
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/daemon/internal/link/proxy"
+	"github.com/sallyport/sallyport/internal/webconn"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -73,8 +75,18 @@ func isTimeout(err error) bool {
 }
 
 func (e *Error) problem() *api.Problem {
-	var dns *net.DNSError
+	var (
+		dns     *net.DNSError
+		hop     *proxy.Error
+		refused *webconn.RefusedError
+	)
 	switch {
+	case errors.As(e.Err, &hop):
+		return proxyProblem(hop)
+	case errors.Is(e.Err, proxy.ErrSetting):
+		return &api.Problem{Code: api.CodeProxy, Title: "The proxy is not a proxy's URL", Detail: e.Err.Error(), Hint: hintProxy}
+	case errors.As(e.Err, &refused):
+		return e.foreign("asked for a WebSocket, it " + refused.Error())
 	case errors.As(e.Err, &dns):
 		return e.unresolved(dns)
 	case errors.Is(e.Err, errKept):
@@ -111,6 +123,14 @@ func (e *Error) unresolved(dns *net.DNSError) *api.Problem {
 	return p
 }
 
+// at is what was dialled, and the proxy on the way.
+func (e *Error) at() string {
+	if e.Via == "" {
+		return e.Target.address()
+	}
+	return e.Target.address() + " (through the proxy " + e.Via + ")"
+}
+
 func (e *Error) timeout() *api.Problem {
 	p := &api.Problem{
 		Code: api.CodeEdgeTimeout, Title: "The edge does not answer",
@@ -118,7 +138,7 @@ func (e *Error) timeout() *api.Problem {
 		Hint:   fmt.Sprintf("Is outgoing traffic on port %d blocked here? Try another network, or ask for egress to %s.", e.Target.port(), e.Target),
 	}
 	if e.Stage != StageConnect {
-		p.Detail = fmt.Sprintf("%s accepted the connection, but did not finish the %s in time", e.Target.address(), e.Stage.words())
+		p.Detail = fmt.Sprintf("%s accepted the connection, but did not finish the %s in time", e.at(), e.Stage.words())
 	}
 	return p
 }
@@ -127,6 +147,8 @@ func (s Stage) words() string {
 	switch s {
 	case StageTLS:
 		return "TLS handshake"
+	case StageWeb:
+		return "opening of a WebSocket"
 	case StageHello:
 		return "hello"
 	}
@@ -140,7 +162,7 @@ func (e *Error) unreached() *api.Problem {
 		Hint:   "Check this machine's network.",
 	}
 	if e.Stage != StageConnect {
-		p.Detail = fmt.Sprintf("%s closed the connection during the %s", e.Target.address(), e.Stage.words())
+		p.Detail = fmt.Sprintf("%s closed the connection during the %s", e.at(), e.Stage.words())
 		p.Hint = "A firewall or proxy on the way may cut it, or the edge is starting."
 	}
 	return p
@@ -150,7 +172,7 @@ func (e *Error) unreached() *api.Problem {
 func (e *Error) foreign(detail string) *api.Problem {
 	return &api.Problem{
 		Code: api.CodeEdgeProtocol, Title: "Something else answers at the edge's address",
-		Detail: fmt.Sprintf("%s: %s", e.Target.address(), detail),
+		Detail: fmt.Sprintf("%s: %s", e.at(), detail),
 		Hint:   "Check name and port (`sallyport edge show`). A captive portal or a proxy that opens TLS looks like this too.",
 	}
 }
@@ -179,8 +201,8 @@ func (e *Error) handshake() *api.Problem {
 		errors.As(e.Err, &invalid)
 		return e.dates(invalid.Cert)
 	case errors.As(e.Err, &unknown), errors.As(e.Err, &noSystem):
-		return e.untrusted("its certificate is signed by an authority that this machine does not know",
-			fmt.Sprintf("If the edge has a private CA: sallyport edge use %s --ca FILE", e.Target))
+		return e.untrusted("its certificate is signed by "+e.issuer()+", which this machine does not know",
+			fmt.Sprintf("If the edge has a private CA: sallyport edge use %s --ca FILE. A proxy that opens TLS looks like this too.", e.Target))
 	case errors.As(e.Err, &alert) && alert.Op == "remote error":
 		return e.foreign("it refused the handshake: " + alert.Err.Error())
 	case isGone(e.Err):
@@ -194,6 +216,17 @@ func (e *Error) untrusted(detail, hint string) *api.Problem {
 		Code: api.CodeEdgeUntrusted, Title: "The edge's certificate is not trusted",
 		Detail: fmt.Sprintf("%s: %s", e.Target, detail), Hint: hint,
 	}
+}
+
+// issuer names who signed the certificate that was shown.
+func (e *Error) issuer() string {
+	var failed *tls.CertificateVerificationError
+	if errors.As(e.Err, &failed) && len(failed.UnverifiedCertificates) > 0 {
+		if name := failed.UnverifiedCertificates[0].Issuer.CommonName; name != "" {
+			return fmt.Sprintf("the authority %q", name)
+		}
+	}
+	return "an authority"
 }
 
 func (e *Error) dates(cert *x509.Certificate) *api.Problem {

@@ -41,8 +41,8 @@ type Config struct {
 	Settling func() bool
 	// Session is the id of the live session.
 	Session func() (string, error)
-	// Dial connects to the edge of an id and returns the edge's name.
-	Dial func(ctx context.Context, edgeID string) (net.Conn, string, error)
+	// Dial connects to the edge of an id for a label, and returns the edge's name.
+	Dial func(ctx context.Context, edgeID string, label wire.Label) (net.Conn, string, error)
 	// Report takes the end of a stream.
 	Report func(*wire.StreamEnded)
 	// Changed is told that trunks came or went.
@@ -195,7 +195,7 @@ func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFun
 	if err := p.checkKey(tr.key.hostname, ticket.HostKey); err != nil {
 		return nil, err
 	}
-	raw, edgeName, err := p.cfg.Dial(ctx, ticket.EdgeID)
+	raw, edgeName, err := p.cfg.Dial(ctx, ticket.EdgeID, ticket.Label)
 	if err != nil {
 		return nil, fmt.Errorf("dial for a trunk: %w", err)
 	}
