@@ -61,11 +61,14 @@ e2e: deps build ## the stories on the real programs, one line each
 .PHONY: bench
 bench: build ## the benchmark table (BENCH=-quick for two minutes)
 	$(GOBUILD) -o $(BIN)/bench ./test/bench
+	$(GOBUILD) -o $(BIN)/fleet ./daemon/internal/link/fleet
+	CGO_ENABLED=0 $(GO) test -c -trimpath -o $(BIN)/policy.test ./edge/internal/policy
 	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(BIN)/bench run $(BENCH)
 
 .PHONY: faults
 faults: build ## faults and hostile peers on the real programs, one table (FAULTS='-short -run TEXT')
 	$(GOBUILD) -o $(BIN)/faults ./test/faults
+	$(GOBUILD) -o $(BIN)/fleet ./daemon/internal/link/fleet
 	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(BIN)/faults $(FAULTS)
 
 .PHONY: demo

@@ -1,5 +1,5 @@
-// Package procs fits the number of processors that run Go code to the load of
-// the process.
+// Package procs fits a process to its load: the number of processors that run Go
+// code, and the memory it holds.
 //
 // A program that moves small messages has little to do for each of them, and the
 // runtime wakes a second thread for it every time one goroutine hands over to
@@ -7,6 +7,8 @@
 // nobody is woken. A program that moves much wants all of them: with one, what is
 // small waits behind what is large. So there is one processor while the process
 // uses well less than that in short turns, and the runtime's own number otherwise.
+//
+// What a load has left behind in memory is given back as soon as the process rests.
 //
 // Concurrency: Run belongs to one goroutine; there is one for a process.
 package procs
@@ -30,17 +32,21 @@ const (
 	short, long = 50 * time.Microsecond, 60 * time.Microsecond
 )
 
-// Run follows the load until ctx ends. Where the environment sets GOMAXPROCS,
-// that is what counts, and where the platform does not tell the load, or there is
-// one processor only, there is nothing to do.
+// Run follows the load until ctx ends. Where the environment sets GOMAXPROCS, or
+// there is one processor only, that stays; where the platform does not tell the
+// load there is nothing to do.
 func Run(ctx context.Context) {
-	if _, ok := used(); !ok || os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
+	if _, ok := used(); !ok {
 		return
 	}
-	defer runtime.SetDefaultGOMAXPROCS()
+	fixed := os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1
+	if !fixed {
+		defer runtime.SetDefaultGOMAXPROCS()
+	}
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	var g governor
+	var r releaser
 	last, _ := used()
 	for {
 		select {
@@ -50,14 +56,12 @@ func Run(ctx context.Context) {
 		}
 		now, _ := used()
 		load, turn := now.since(last)
-		switch g.look(load, turn) {
-		case one:
-			runtime.GOMAXPROCS(1)
-		case all:
-			runtime.SetDefaultGOMAXPROCS()
+		if !fixed {
+			apply(g.look(load, turn))
 		}
 		last = now
 		if load < idle {
+			r.look()
 			timer.Reset(atRest)
 		} else {
 			timer.Reset(every)
@@ -86,6 +90,15 @@ const (
 	one
 	all
 )
+
+func apply(c change) {
+	switch c {
+	case one:
+		runtime.GOMAXPROCS(1)
+	case all:
+		runtime.SetDefaultGOMAXPROCS()
+	}
+}
 
 // governor decides. Its zero value begins with all processors.
 type governor struct {

@@ -39,3 +39,27 @@ func TestRunPutsEverythingBack(t *testing.T) {
 		t.Errorf("after Run: %d processors, before %d", got, before)
 	}
 }
+
+// Not parallel: it is about the whole process.
+func TestRelease(t *testing.T) {
+	var r releaser
+	load := make([][]byte, 100)
+	for i := range load {
+		load[i] = make([]byte, 1<<20)
+	}
+	before, _ := heap()
+	runtime.KeepAlive(load) // up to here
+	r.look()
+	after, _ := heap()
+	if after > before-64<<20 {
+		t.Errorf("of %d bytes %d are still held", before, after)
+	}
+	if r.allocated == 0 {
+		t.Error("nothing was released")
+	}
+	last := r.allocated
+	r.look()
+	if r.allocated != last {
+		t.Error("released again, and nothing was allocated")
+	}
+}

@@ -169,6 +169,13 @@ func (b *bench) memory(ctx context.Context) error {
 			}
 			b.results.Add("idle", p.name, f)
 		}
+		if b.wants("vanished") && p.logs != nil {
+			f, err := p.vanished(ctx, 1000)
+			if err != nil {
+				return fmt.Errorf("vanished readers on %s: %w", p.name, err)
+			}
+			b.results.Add("vanished", p.name, f)
+		}
 	}
 	return nil
 }
@@ -182,7 +189,7 @@ func (b *bench) print() error {
 	for i, p := range b.paths {
 		names[i] = p.name
 	}
-	order := []string{"idle", "links", "rest", "size"}
+	order := []string{"idle", "vanished", "links", "back", "policy", "rest", "size"}
 	var foreign []float64
 	for _, w := range load.Workloads() {
 		order = append(order, w.Name)

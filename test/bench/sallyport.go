@@ -72,6 +72,20 @@ func sallyport(ctx context.Context, b build, service string, res table.Results, 
 		}
 		res.Add("links", b.name, f)
 	}
+	if o.wants("back") {
+		f, err := b.linksBack(ctx, 100)
+		if err != nil {
+			return path{}, nil, fmt.Errorf("links back after a restart: %w", err)
+		}
+		res.Add("back", b.name, f)
+	}
+	if o.wants("policy") {
+		f, err := policyRate(ctx)
+		if err != nil {
+			return path{}, nil, err
+		}
+		res.Add("policy", b.name, f)
+	}
 	w, stop, err := b.world(ctx)
 	if err != nil {
 		return path{}, nil, err

@@ -162,6 +162,24 @@ func OpenEchoes(ctx context.Context, addr string, n int, d time.Duration) ([]*ne
 	return conns, err
 }
 
+// Stalled opens n endless downloads and reads the first bytes of each.
+func Stalled(ctx context.Context, addr string, n int) ([]*net.TCPConn, error) {
+	conns := make([]*net.TCPConn, n)
+	tokens := make(chan struct{}, 16)
+	err := all(n, func(i int) (err error) {
+		tokens <- struct{}{}
+		defer func() { <-tokens }()
+		prelude := binary.BigEndian.AppendUint32([]byte{modeSource}, uint32(time.Hour.Milliseconds()))
+		if conns[i], err = open(ctx, addr, time.Hour, prelude...); err != nil {
+			return err
+		}
+		_, err = io.ReadFull(conns[i], make([]byte, 1024))
+		return err
+	})
+	return conns, err
+}
+
+// CloseAll closes those that were opened.
 func CloseAll(conns []*net.TCPConn) {
 	for _, c := range conns {
 		if c != nil {
