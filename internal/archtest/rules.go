@@ -72,6 +72,8 @@ func layers() map[string]int {
 		// What the edge's commands say to the running edge, and their client.
 		"edge/internal/admin/adminapi": 1, "edge/internal/admin/client": 2,
 
+		"tray/internal/notify": 2, "tray/internal/clipboard": 2,
+
 		"daemon/internal/agent": 3, "tray/internal/menu": 3, "edge/internal/relay": 3,
 
 		"daemon/internal/localapi": 4, "daemon/internal/service": 4, "ctl/internal/cli": 4,
@@ -111,6 +113,7 @@ func modules() map[string][]string {
 		"github.com/zitadel/oidc/v3":          {"edge/internal/idp"},
 		"github.com/kardianos/service":        {"daemon/internal/service", "internal/osservice"},
 		"fyne.io/systray":                     {"tray/internal/ui"},
+		"github.com/godbus/dbus/v5":           {"tray/internal/notify", testRoom},
 		"github.com/Microsoft/go-winio":       {"internal/ipc"},
 		"github.com/spf13/cobra":              cli,
 		"github.com/spf13/pflag":              cli,

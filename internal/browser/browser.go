@@ -128,6 +128,37 @@ func Open(ctx context.Context, rawURL string, e Edge) error {
 	if err := Check(rawURL, e); err != nil {
 		return err
 	}
+	return launch(ctx, rawURL)
+}
+
+// OpenOwn opens a page that this program serves itself, on 127.0.0.1.
+func OpenOwn(ctx context.Context, rawURL string) error {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return fmt.Errorf("own page: %w", err)
+	}
+	if u.Scheme != "http" || u.User != nil || u.Hostname() != "127.0.0.1" || u.Port() == "" {
+		return errors.New("own page: not on 127.0.0.1")
+	}
+	return launch(ctx, rawURL)
+}
+
+// Portal is the address of an edge's own page: https, but plain http where the
+// edge is reached under a name of this machine itself.
+func Portal(e Edge) string {
+	name, port := split(e.Name)
+	scheme, usual := "https", "443"
+	if isLoopback(name) {
+		scheme, usual, name = "http", "80", "localhost"
+	}
+	if port != usual {
+		name = net.JoinHostPort(name, port)
+	}
+	return scheme + "://" + name + "/"
+}
+
+// launch opens what may be opened.
+func launch(ctx context.Context, rawURL string) error {
 	if list := os.Getenv("BROWSER"); list != "" {
 		return openWith(ctx, list, rawURL)
 	}

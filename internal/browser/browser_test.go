@@ -131,3 +131,25 @@ func TestOpenTellsFailure(t *testing.T) {
 		t.Error("no error from an empty BROWSER")
 	}
 }
+
+func TestPortal(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"edge.site.com": "https://edge.site.com/", "edge.site.com:8443": "https://edge.site.com:8443/",
+		"localhost:8443": "http://localhost:8443/", "127.0.0.1:80": "http://localhost/",
+	} {
+		e := Edge{Name: name}
+		if got := Portal(e); got != want || Check(got, e) != nil {
+			t.Errorf("%s: %s (%v), want %s", name, got, Check(got, e), want)
+		}
+	}
+}
+
+func TestOpenOwnRefuses(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"http://localhost:1/x", "https://127.0.0.1:1/x", "http://127.0.0.1/x", "http://127.0.0.1:1@evil.com/", "file:///x", "--version"} {
+		if err := OpenOwn(t.Context(), url); err == nil {
+			t.Errorf("%s was opened", url)
+		}
+	}
+}

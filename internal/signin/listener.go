@@ -56,8 +56,13 @@ func (l *Listener) Path() string { return l.path }
 // the title of a good one), until ctx ends. The page that is being answered at
 // that moment is still delivered.
 func (l *Listener) Serve(ctx context.Context, done string, redeem func(ctx context.Context, code string) error) error {
+	return l.serveHandler(ctx, l.handler(done, redeem))
+}
+
+// serveHandler answers until ctx ends.
+func (l *Listener) serveHandler(ctx context.Context, h http.Handler) error {
 	s := &http.Server{
-		Handler:           l.handler(done, redeem),
+		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,

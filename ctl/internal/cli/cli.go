@@ -82,7 +82,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 login needed, 4 daemon not reachable,
 	flags.BoolVar(&a.term.JSON, "json", false, "print the API's objects as JSON")
 	root.AddCommand(
 		a.statusCommand(), a.edgeCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.appsCommand(),
-		a.forwardCommand(), a.tunnelCommand(), a.accessCommand(), a.eventsCommand(), a.versionCommand(),
+		a.forwardCommand(), a.tunnelCommand(), a.accessCommand(), a.eventsCommand(), a.portalCommand(), a.trayCommand(), a.versionCommand(),
 	)
 	return root
 }

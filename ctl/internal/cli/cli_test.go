@@ -165,6 +165,28 @@ web.site.com  127.0.0.1:8080  paused  2m ago  0            0 B        0 B       
 FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
 web.site.com  127.0.0.1:8080  ready  2m ago  0            0 B        0 B       http   fwd_2
 `, ""},
+		{"forward pause fwd_1 fwd_3", 0, `
+FORWARD TO    LISTEN          STATE   SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+tcp.site.com  localhost:9210  paused  2m ago  0            0 B        0 B       -      fwd_1
+FORWARD TO    LISTEN            STATE   SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+tcp.site.com  unix:/tmp/x.sock  paused  2m ago  0            0 B        0 B       -      fwd_3
+`, ""},
+		{"forward pause --all", 0, `
+FORWARD TO    LISTEN          STATE   SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+web.site.com  127.0.0.1:8080  paused  2m ago  0            0 B        0 B       http   fwd_2
+`, ""},
+		{"forward resume fwd_1 fwd_3", 0, `
+FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+tcp.site.com  localhost:9210  ready  2m ago  0            0 B        0 B       -      fwd_1
+FORWARD TO    LISTEN            STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+tcp.site.com  unix:/tmp/x.sock  ready  2m ago  0            0 B        0 B       -      fwd_3
+`, ""},
+		{"forward resume --all", 0, `
+FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
+web.site.com  127.0.0.1:8080  ready  2m ago  0            0 B        0 B       http   fwd_2
+`, ""},
+		{"forward pause", 2, "", "say which forwards, or --all"},
+		{"forward pause --all fwd_1", 2, "", "say which forwards, or --all"},
 		{"forward edit 127.0.0.1:8080 --listen 8081 --http=false", 0, `
 FORWARD TO    LISTEN          STATE  SINCE   CONNECTIONS  TO ORIGIN  TO LOCAL  NOTES  ID
 web.site.com  localhost:8081  ready  2m ago  0            0 B        0 B       -      fwd_2
@@ -177,6 +199,20 @@ web.site.com  localhost:8081  ready  2m ago  0            0 B        0 B       -
 		{"forward add", 2, "", "a hostname is needed"},
 		{"forward add a.b 1 2", 2, "", "accepts at most 2 arg(s)"},
 		{"forward add a.b --url 1 --unix /x", 2, "", "not both"},
+	})
+}
+
+func TestTray(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	steps(t, b, []step{
+		{"tray autostart", 0, "The tray does not start when you log in.\n", ""},
+		{"tray autostart on", 0, "The tray starts when you log in.\n", ""},
+		{"tray autostart --json", 0, "{\n  \"autostart\": true\n}\n", ""},
+		{"tray autostart off", 0, "The tray does not start when you log in.\n", ""},
+		{"tray autostart maybe", 2, "", "neither on nor off"},
+		{"portal", 0, "https://edge.site.com/\n", ""},
+		{"portal nope", 6, "", "hint: sallyport edge list"},
 	})
 }
 

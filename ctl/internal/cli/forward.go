@@ -191,21 +191,48 @@ func (f *forwardFlags) patch(c *cobra.Command) (api.ForwardPatch, error) {
 }
 
 func (a *app) forwardPauseCommand(verb, short string, paused bool) *cobra.Command {
-	return &cobra.Command{
-		Use:               verb + " ID|HOSTNAME|LISTEN...",
+	var all bool
+	c := &cobra.Command{
+		Use:               verb + " ID|HOSTNAME|LISTEN... | --all",
 		Short:             short,
-		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeAll(forwardNames),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.eachForward(c.Context(), args, func(f api.Forward) error {
+			if all == (len(args) > 0) {
+				return input.Errorf("say which forwards, or --all")
+			}
+			set := func(f api.Forward) error {
 				changed, err := a.walk.Client.EditForward(c.Context(), f.ID, api.ForwardPatch{Paused: &paused})
 				if err != nil {
 					return err
 				}
 				return a.printForward(changed)
-			})
+			}
+			if all {
+				return a.everyForward(c.Context(), paused, set)
+			}
+			return a.eachForward(c.Context(), args, set)
 		},
 	}
+	c.Flags().BoolVar(&all, "all", false, "every forward of yours")
+	return c
+}
+
+// everyForward takes the caller's own forwards that are not as wanted yet: root
+// sees those of everybody.
+func (a *app) everyForward(ctx context.Context, paused bool, do func(api.Forward) error) error {
+	st, err := a.walk.Client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range st.Forwards {
+		if f.Owner != st.User || f.Paused == paused {
+			continue
+		}
+		if err := do(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) forwardRemoveCommand() *cobra.Command {

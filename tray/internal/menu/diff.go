@@ -7,14 +7,16 @@ type Change struct {
 	Entry   *EntryChange
 }
 
-// EntryChange is the new content of a slot.
+// EntryChange is the new content of a slot, and what was there before: a
+// surface touches only what differs.
 type EntryChange struct {
-	Slot Slot
-	Entry
+	Slot          Slot
+	Before, After Entry
 }
 
 // Diff is what leads from one menu to another, in the order of the slots. The
-// zero Menu stands for nothing shown yet.
+// zero Menu stands for nothing shown yet. An entry whose action alone differs
+// is no change.
 func Diff(before, after Menu) []Change {
 	var changes []Change
 	if before.Icon != after.Icon {
@@ -23,9 +25,10 @@ func Diff(before, after Menu) []Change {
 	if before.Tooltip != after.Tooltip {
 		changes = append(changes, Change{Tooltip: &after.Tooltip})
 	}
-	for i, e := range after.Entries {
-		if before.Entries[i] != e {
-			changes = append(changes, Change{Entry: &EntryChange{Slot: Slot(i), Entry: e}})
+	for i := range after.Entries {
+		b, a, s := before.Entries[i], after.Entries[i], Slot(i)
+		if a.Text != b.Text || a.Checked != b.Checked || a.Enabled(s) != b.Enabled(s) {
+			changes = append(changes, Change{Entry: &EntryChange{Slot: s, Before: b, After: a}})
 		}
 	}
 	return changes

@@ -1,34 +1,42 @@
 // Package ui shows the tray: it watches the daemon, keeps the system's menu as
-// package menu says, and takes the logins that connections want.
+// package menu says, carries out what is clicked, takes the logins that
+// connections want, and tells what happened on the desktop.
 //
-// Shapes: a Tray joins the daemon's client and a surface, which is the system's
-// tray (systray.go) or a fake of the tests. The surface's clicks come as slots.
+// Shapes: a Tray joins the daemon's client, a Surface (the system's tray in
+// systray.go, or a fake of the tests), and the few things it does on the
+// person's desktop. What is shown is a function of one menu.View, which Run
+// alone changes: everybody else hands it an update.
+//
+// Units and limits: one sign-in of each kind at a time; a notice about the same
+// thing at most once in quietFor, and all together at most burst a minute.
 //
 // Errors: what goes wrong is shown in the menu and logged; Run ends with its
-// context or with Quit.
+// context, with ErrQuit, or with ErrOver.
 //
-// Concurrency: Run starts and joins the watcher, the taker and one sign-in at a
-// time; only Run's own goroutine touches the surface.
+// Concurrency: Run starts and joins all goroutines; only Run's own touches the
+// surface and the view.
 package ui
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/api/client"
 	"github.com/sallyport/sallyport/internal/browser"
 	"github.com/sallyport/sallyport/internal/signin"
 	"github.com/sallyport/sallyport/tray/internal/menu"
+	"github.com/sallyport/sallyport/tray/internal/notify"
 )
 
-// reconnectEvery is how often a daemon that does not answer is looked for.
-const reconnectEvery = 2 * time.Second
-
-// ErrQuit is the end that the person asked for.
-var ErrQuit = errors.New("quit")
+var (
+	// ErrQuit is the end that the person asked for.
+	ErrQuit = errors.New("quit")
+	// ErrOver is the end of the desktop session.
+	ErrOver = errors.New("the desktop session is over")
+)
 
 // Surface is where a menu is shown.
 type Surface interface {
@@ -36,167 +44,142 @@ type Surface interface {
 	Apply(c menu.Change)
 	// Clicks gives the slots that are clicked.
 	Clicks() <-chan menu.Slot
+	// Opened tells that the menu is being looked at, where the system says so.
+	Opened() <-chan struct{}
+}
+
+// Desktop is where notices are shown.
+type Desktop interface {
+	Show(ctx context.Context, n notify.Note) error
+	Pressed() <-chan string
+	Ended() <-chan struct{}
+}
+
+// Autostart says, and changes, whether the tray starts at login.
+type Autostart interface {
+	Enabled() (bool, error)
+	Set(on bool) error
 }
 
 // Config is what a Tray needs; all of it is required.
 type Config struct {
 	Client *client.Client
-	Open   func(ctx context.Context, url string, e browser.Edge) error
-	Log    *slog.Logger
+	// Open opens a page of an edge, OpenOwn one that the tray serves.
+	Open      func(ctx context.Context, url string, e browser.Edge) error
+	OpenOwn   func(ctx context.Context, url string) error
+	Copy      func(ctx context.Context, text string) error
+	Desktop   Desktop
+	Autostart Autostart
+	Log       *slog.Logger
+	Version   string
+	Now       func() time.Time
 }
 
 // Tray is one tray.
 type Tray struct {
 	Config
-	taker  *signin.Taker
-	menus  chan menu.Menu // from the watcher; the newest replaces an older
-	notes  chan string
-	signIn chan struct{}
+	taker   *signin.Taker
+	updates chan func(*menu.View)
+	notices chan menu.Notice
+	jobs    chan job
+	signIns chan struct{}
+	codes   chan struct{}
+	apps    chan struct{}
+	limit   limiter
+
+	// Only Run's goroutine uses what follows.
+	view    menu.View
+	offered map[string]menu.Action // by the key of the notice
+	warned  time.Time              // until when endings of sessions were looked at
+	known   bool                   // a status was seen
 }
+
+// jobBacklog is how many clicks wait while one is carried out.
+const jobBacklog = 8
 
 // New returns a tray. It starts nothing.
 func New(c Config) *Tray {
-	t := &Tray{Config: c, menus: make(chan menu.Menu, 1), notes: make(chan string, 8), signIn: make(chan struct{}, 1)}
-	t.taker = signin.NewTaker(signin.Taker{Client: c.Client, Mode: api.ModeLoopback, Dialog: t.dialog(), Done: t.signedIn})
+	t := &Tray{
+		Config: c, updates: make(chan func(*menu.View), jobBacklog), notices: make(chan menu.Notice, burst), jobs: make(chan job, jobBacklog),
+		signIns: make(chan struct{}, 1), codes: make(chan struct{}, 1), apps: make(chan struct{}, 1),
+		offered: map[string]menu.Action{}, limit: limiter{},
+	}
+	t.taker = t.newTaker()
 	return t
 }
 
-// Run shows the tray on s until ctx ends or the person quits (ErrQuit).
+// Run shows the tray on s until ctx ends, the person quits (ErrQuit) or the
+// desktop session is over (ErrOver).
 func (t *Tray) Run(ctx context.Context, s Surface) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{}, 3)
-	for _, f := range []func(context.Context){t.watch, t.take, t.signInOnClick} {
-		go run(ctx, f, done)
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for _, f := range []func(context.Context){t.watch, t.take, t.signInOnClick, t.codeOnClick, t.work, t.fetchApps, t.tell} {
+		all.Go(func() { f(ctx) })
 	}
-	defer func() {
-		for range cap(done) {
-			<-done
-		}
-	}()
-	defer cancel(nil)
-
-	var shown, now menu.Menu
-	note := ""
+	t.view = menu.View{Down: connecting, Version: t.Version, Now: t.Now(), Autostart: t.startsAtLogin()}
+	t.warned = t.view.Now
+	var shown menu.Menu
+	warn := time.NewTimer(0)
+	defer warn.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case now = <-t.menus:
-		case note = <-t.notes:
-		case slot := <-s.Clicks():
-			if slot == menu.SlotQuit {
-				return ErrQuit
-			}
-			t.clicked(slot)
-			continue
-		}
-		next := now.WithNote(note)
+		t.view.Now = t.Now()
+		next := menu.Build(t.view)
 		for _, c := range menu.Diff(shown, next) {
 			s.Apply(c)
 		}
 		shown = next
-	}
-}
-
-func run(ctx context.Context, f func(context.Context), done chan<- struct{}) {
-	f(ctx)
-	done <- struct{}{}
-}
-
-func (t *Tray) clicked(slot menu.Slot) {
-	if slot != menu.SlotSignIn {
-		return
-	}
-	select {
-	case t.signIn <- struct{}{}:
-	default: // one is under way already
-	}
-}
-
-// watch follows the daemon, and looks for it while it does not answer.
-func (t *Tray) watch(ctx context.Context) {
-	for ctx.Err() == nil {
-		for ev, err := range t.Client.Watch(ctx) {
-			if err != nil {
-				t.lost(ctx, err)
-				break
-			}
-			if ev.Status != nil {
-				t.show(menu.Build(*ev.Status))
-				t.taker.Offer(ev.Status)
-			}
-		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(reconnectEvery):
+			return context.Cause(ctx)
+		case <-t.Desktop.Ended():
+			return ErrOver
+		case f := <-t.updates:
+			f(&t.view)
+			warn.Reset(t.expiring())
+		case <-warn.C:
+			warn.Reset(t.expiring())
+		case slot := <-s.Clicks():
+			if !t.perform(shown.Entries[slot].Action) {
+				return ErrQuit
+			}
+		case key := <-t.Desktop.Pressed():
+			t.perform(t.offered[key])
+		case <-s.Opened():
+			poke(t.apps)
 		}
 	}
 }
 
-func (t *Tray) lost(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
+// connecting is shown until the daemon was asked for the first time.
+const connecting = "Looking for it"
+
+// update hands a change of the view to Run.
+func (t *Tray) update(ctx context.Context, f func(*menu.View)) {
+	select {
+	case t.updates <- f:
+	case <-ctx.Done():
 	}
-	t.Log.Debug("daemon lost", "error", err)
-	t.show(menu.Down(err.Error()))
 }
 
-// show replaces a menu that was not shown yet. Only the watcher calls it.
-func (t *Tray) show(m menu.Menu) {
+// say shows a line about what has just happened; "" takes it back.
+func (t *Tray) say(ctx context.Context, note string) {
+	t.update(ctx, func(v *menu.View) { v.Note = note })
+}
+
+// poke asks for something that is done once however often it is asked for.
+func poke(c chan<- struct{}) {
 	select {
-	case <-t.menus:
+	case c <- struct{}{}:
 	default:
 	}
-	t.menus <- m
 }
 
-func (t *Tray) take(ctx context.Context) { t.taker.Run(ctx) }
-
-// signInOnClick goes through one login for each click, at the caller's edge.
-func (t *Tray) signInOnClick(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.signIn:
-		}
-		a := signin.Attempt{Client: t.Client, Mode: api.ModeLoopback, Purpose: api.PurposeSession, Dialog: t.dialog()}
-		l, err := a.Run(ctx)
-		if ctx.Err() == nil {
-			t.signedIn(l, err)
-		}
-	}
-}
-
-func (t *Tray) dialog() signin.Dialog {
-	return signin.Dialog{
-		Show: func(l api.Login) {
-			t.note("Sign in: the browser shows the code " + l.CompareCode)
-		},
-		Open: t.Open,
-		Note: func(p *api.Problem) { t.failed(p) },
-	}
-}
-
-// signedIn tells how a login ended.
-func (t *Tray) signedIn(l api.Login, err error) {
+func (t *Tray) startsAtLogin() bool {
+	on, err := t.Autostart.Enabled()
 	if err != nil {
-		t.failed(err)
-		return
+		t.Log.Warn("cannot say whether the tray starts at login", "error", err)
 	}
-	t.Log.Info("signed in", "edge", l.Edge)
-	t.note("")
-}
-
-func (t *Tray) failed(err error) {
-	t.Log.Warn("sign-in failed", "error", err)
-	t.note("Sign in: " + err.Error())
-}
-
-// note shows a line, unless so many are waiting that nobody would read it.
-func (t *Tray) note(s string) {
-	select {
-	case t.notes <- s:
-	default:
-	}
+	return on
 }

@@ -42,15 +42,22 @@ type Bench struct {
 func New(t testing.TB) *Bench {
 	b := &Bench{t: t, Daemon: clienttest.New(t), Env: map[string]string{}}
 	b.System = terminal.System{
-		Getenv:  func(k string) string { return b.Env[k] },
-		Now:     func() time.Time { return clienttest.Start.Add(2 * time.Minute) },
-		Browser: func() (bool, string) { return false, "this is a test" },
-		Open:    func(context.Context, string, browser.Edge) error { return errors.New("no browser in this test") },
-		OpenTTY: func() (io.ReadCloser, error) { return nil, errors.New("no terminal in this test") },
-		HTTP:    &http.Client{Transport: offline{}},
+		Getenv:    func(k string) string { return b.Env[k] },
+		Now:       func() time.Time { return clienttest.Start.Add(2 * time.Minute) },
+		Browser:   func() (bool, string) { return false, "this is a test" },
+		Open:      func(context.Context, string, browser.Edge) error { return errors.New("no browser in this test") },
+		Autostart: &atLogin{},
+		OpenTTY:   func() (io.ReadCloser, error) { return nil, errors.New("no terminal in this test") },
+		HTTP:      &http.Client{Transport: offline{}},
 	}
 	return b
 }
+
+// atLogin is what starts a tray at login, in memory.
+type atLogin struct{ on bool }
+
+func (a *atLogin) Enabled() (bool, error) { return a.on, nil }
+func (a *atLogin) Set(on bool) error      { a.on = on; return nil }
 
 type offline struct{}
 

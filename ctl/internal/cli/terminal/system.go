@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/sallyport/sallyport/internal/autostart"
 	"github.com/sallyport/sallyport/internal/browser"
 )
 
@@ -29,6 +30,11 @@ type System struct {
 	Open    func(ctx context.Context, url string, e browser.Edge) error
 	// HTTP asks a hostname which edge serves it.
 	HTTP *http.Client
+	// Autostart is what starts the tray at login.
+	Autostart interface {
+		Enabled() (bool, error)
+		Set(on bool) error
+	}
 	// Dial replaces how the daemon is reached; nil means internal/ipc.
 	Dial func(ctx context.Context, socket string) (net.Conn, error)
 }
@@ -48,6 +54,7 @@ func RealSystem() System {
 		Now:         time.Now,
 		Browser:     browser.Available,
 		Open:        browser.Open,
+		Autostart:   autostart.Here{},
 		HTTP: &http.Client{
 			Timeout:       discoverTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

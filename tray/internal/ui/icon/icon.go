@@ -1,7 +1,9 @@
 // Package icon draws the tray's icons, so that no binary file need be kept: a
-// ring that is closed with a tick (ready), open (busy), filled with a mark
-// (attention) or crossed (off). The shapes tell them apart without the colours,
-// and a light rim around each keeps them visible on dark and on light panels.
+// disc with a tick (ready), an open ring (connecting), a padlock (signed out), a
+// triangle with a mark (degraded), a crossed ring (offline), two
+// bars (paused). The shapes tell them apart without the colours, and a light rim
+// around each keeps them visible on dark and on light panels. Template draws
+// the same in black alone, for the menu bar of macOS.
 package icon
 
 import (
@@ -23,6 +25,7 @@ var (
 	blue  = color.NRGBA{0x2b, 0x6c, 0xd4, 0xff}
 	amber = color.NRGBA{0xd9, 0x82, 0x00, 0xff}
 	grey  = color.NRGBA{0x7a, 0x80, 0x88, 0xff}
+	black = color.NRGBA{0, 0, 0, 0xff}
 	light = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 )
 
@@ -31,8 +34,20 @@ var (
 type shape func(x, y float64) color.NRGBA
 
 // Draw draws an icon with size pixels in each direction.
-func Draw(i menu.Icon, size int) *image.NRGBA {
-	s := rim(shapeOf(i))
+func Draw(i menu.Icon, size int) *image.NRGBA { return draw(rim(shapeOf(i)), size) }
+
+// Template draws an icon in black; what is light in Draw is left open.
+func Template(i menu.Icon, size int) *image.NRGBA {
+	s := shapeOf(i)
+	return draw(func(x, y float64) color.NRGBA {
+		if c := s(x, y); c.A == 0 || c == light {
+			return color.NRGBA{}
+		}
+		return black
+	}, size)
+}
+
+func draw(s shape, size int) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, size, size))
 	for py := range size {
 		for px := range size {
@@ -67,20 +82,23 @@ func shapeOf(i menu.Icon) shape {
 			}
 			return disc(x, y, green)
 		}
-	case menu.IconBusy:
-		return func(x, y float64) color.NRGBA {
-			angle := math.Atan2(y, x)
-			if d := math.Hypot(x, y); d < 0.42 || d > 0.84 || angle > -math.Pi/2 && angle < 0 {
-				return color.NRGBA{}
-			}
-			return blue
-		}
-	case menu.IconAttention:
+	case menu.IconConnecting:
+		return openRing
+	case menu.IconSignedOut:
+		return padlock
+	case menu.IconDegraded:
 		return func(x, y float64) color.NRGBA {
 			if math.Abs(x) < 0.11 && y > -0.3 && y < 0.3 || math.Hypot(x, y-0.52) < 0.13 {
 				return light
 			}
 			return triangle(x, y, amber)
+		}
+	case menu.IconPaused:
+		return func(x, y float64) color.NRGBA {
+			if d := math.Abs(x); d > 0.16 && d < 0.58 && math.Abs(y) < 0.78 {
+				return grey
+			}
+			return color.NRGBA{}
 		}
 	}
 	return func(x, y float64) color.NRGBA {
@@ -89,6 +107,27 @@ func shapeOf(i menu.Icon) shape {
 		}
 		return grey
 	}
+}
+
+func openRing(x, y float64) color.NRGBA {
+	angle := math.Atan2(y, x)
+	if d := math.Hypot(x, y); d < 0.42 || d > 0.84 || angle > -math.Pi/2 && angle < 0 {
+		return color.NRGBA{}
+	}
+	return blue
+}
+
+// padlock is a body with a keyhole below a bow.
+func padlock(x, y float64) color.NRGBA {
+	bow := math.Hypot(x, y+0.18)
+	switch {
+	case math.Hypot(x, y-0.3) < 0.14, math.Abs(x) < 0.07 && y > 0.3 && y < 0.58:
+		return light
+	case math.Abs(x) < 0.66 && y > -0.08 && y < 0.82,
+		y <= -0.08 && bow > 0.34 && bow < 0.58:
+		return blue
+	}
+	return color.NRGBA{}
 }
 
 func disc(x, y float64, c color.NRGBA) color.NRGBA {

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport/sallyport/tray/internal/menu"
 )
 
-var all = []menu.Icon{menu.IconReady, menu.IconBusy, menu.IconAttention, menu.IconOff}
+var all = menu.Icons()
 
 // bare is where something is drawn, and how bright: what is left without colour.
 func bare(img *image.NRGBA) []bool {
@@ -57,6 +57,26 @@ func TestVisibleOnBothPanels(t *testing.T) {
 		}
 		if light < 64 || dark < 64*4 || img.NRGBAAt(0, 0).A != 0 {
 			t.Errorf("%s: %d light and %d dark pixels", i, light, dark)
+		}
+	}
+}
+
+// The menu bar colours a template by itself, so it has no colour of its own, and
+// the marks inside are left open.
+func TestTemplate(t *testing.T) {
+	t.Parallel()
+	for _, i := range all {
+		img, drawn := Template(i, 32), 0
+		for k := 0; k < len(img.Pix); k += 4 {
+			if img.Pix[k] != 0 || img.Pix[k+1] != 0 || img.Pix[k+2] != 0 {
+				t.Fatalf("%s has a colour", i)
+			}
+			if img.Pix[k+3] > 127 {
+				drawn++
+			}
+		}
+		if drawn < 32*32/8 || drawn > 32*32*3/4 {
+			t.Errorf("%s: %d pixels are drawn", i, drawn)
 		}
 	}
 }

@@ -1,0 +1,7 @@
+package clipboard
+
+import "context"
+
+func copyText(ctx context.Context, text string) error {
+	return pipe(ctx, text, []string{"/usr/bin/pbcopy"})
+}

@@ -1,0 +1,4 @@
+package main
+
+// desktopSession has no name: macOS gives each person one.
+func desktopSession() string { return "" }
