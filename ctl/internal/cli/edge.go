@@ -102,30 +102,13 @@ func (a *app) edgeShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := chosenEdge(edges, args)
+			e, err := walk.ChosenEdge(edges, first(args))
 			if err != nil {
 				return err
 			}
 			return a.term.Print(e, func(w io.Writer) { view.Edges(w, []api.Edge{e}, a.term.Now()) })
 		},
 	}
-}
-
-// chosenEdge is the edge that was named, else the caller's own, else the
-// machine's.
-func chosenEdge(edges []api.Edge, args []string) (api.Edge, error) {
-	if len(args) > 0 {
-		return input.FindEdge(edges, args[0])
-	}
-	if len(edges) == 0 {
-		return api.Edge{}, walk.NoEdge()
-	}
-	for _, e := range edges {
-		if !e.Machine {
-			return e, nil
-		}
-	}
-	return edges[0], nil
 }
 
 func (a *app) edgeListCommand() *cobra.Command {
