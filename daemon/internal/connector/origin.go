@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -44,7 +45,15 @@ func dialOrigin(ctx context.Context, origin string, timeout time.Duration) (net.
 		return nil, err
 	}
 	d := net.Dialer{Timeout: timeout}
+	if host, _, err := net.SplitHostPort(address); err == nil && onThisMachine(host) {
+		d.KeepAlive = -1 // a peer on this machine cannot vanish without a word
+	}
 	return d.DialContext(ctx, network, address)
+}
+
+func onThisMachine(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // originReason is what the client is told; the address stays here.

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -83,7 +84,10 @@ func (c *Connector) serve(t *trunk, s *stream, waits bool) {
 		return
 	}
 	c.begin(g.Hostname)
-	log := c.log.With("trunk", g.Trunk, "stream", g.Stream, "trace", s.wire.Trace(), "hostname", g.Hostname)
+	log := c.log
+	if log.Enabled(context.Background(), slog.LevelDebug) { // it costs more than the lines that are not written
+		log = log.With("trunk", g.Trunk, "stream", g.Stream, "trace", s.wire.Trace(), "hostname", g.Hostname)
+	}
 	log.Debug("stream granted", "session", g.Session, "person", g.Person.Email, "rule", g.Rule)
 	err := c.carry(t, s, g)
 	toClient, toOrigin := s.wire.Counters()
