@@ -45,11 +45,12 @@ type rooms struct {
 	login    *login.Service
 	relay    *relay.Relay
 	metrics  *metrics.Metrics
+	leaving  leaving
 }
 
 // openRooms opens what an edge keeps and joins its rooms. Nothing runs yet.
 func openRooms(ctx context.Context, path string, c *config.Config, log *slog.Logger) (r *rooms, err error) {
-	r = &rooms{path: path, log: log, metrics: metrics.New(buildinfo.Version())}
+	r = &rooms{path: path, log: log, metrics: metrics.New(buildinfo.Version()), leaving: leaving{asked: make(chan time.Time, 1)}}
 	r.settings.Store(c)
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
@@ -138,6 +139,7 @@ func (r *rooms) adminHandler() http.Handler {
 	a := admin.Rooms{
 		Settings: r.settings.Load, Apps: r.apps, Sessions: r.sessions, Enrol: r.enrol,
 		Relay: r.relay, Audit: r.audit, Log: r.log, StartedAt: time.Now().UTC(),
+		Drain: r.leaving.ask,
 	}
 	if r.idp != nil {
 		a.People, a.SetupLink = r.idp.People(), r.idp.SetupLink

@@ -129,7 +129,12 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	r.log.Info("edge serves", "listen", l.public.Addr().String(), "url", c.WebURL(), "version", buildinfo.Version())
 	r.greet(stdout)
 
-	g, ctx := errgroup.WithContext(ctx)
+	// What runs outlives ctx: whoever tells the edge to end lets it drain.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	told := ctx
+	g, ctx := errgroup.WithContext(running)
+	g.Go(func() error { r.leave(told, ctx); stop(); return nil })
 	g.Go(func() error { return named("relay", r.relay.Serve(ctx, l.public)) })
 	g.Go(func() error { return named("admin", admin.Serve(ctx, l.admin, r.adminHandler())) })
 	g.Go(func() error { return named("sessions", r.sessions.Run(ctx)) })
@@ -143,7 +148,6 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	}
 	r.metrics.SetReady(true)
 	r.tellManager(osservice.Ready)
-	context.AfterFunc(ctx, func() { r.metrics.SetReady(false); r.tellManager(osservice.Stopping) })
 	err := g.Wait()
 	l.close()
 	r.log.Info("edge stopped")

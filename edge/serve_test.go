@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
+	"github.com/sallyport/sallyport/edge/internal/admin/client"
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/certs"
 	"github.com/sallyport/sallyport/edge/internal/config"
@@ -177,6 +179,30 @@ func TestServe(t *testing.T) {
 	e.start(t)
 	if err := e.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The command drain ends the edge by itself, in order.
+func TestDrainCommand(t *testing.T) {
+	t.Parallel()
+	e := prepare(t)
+	e.start(t)
+	c := client.New(filepath.Join(e.dir, "state", "admin.sock"))
+	d, err := c.Drain(t.Context(), adminapi.DrainInput{DeadlineMS: new(int64(60_000))})
+	if err != nil || d.Streams != 0 || time.Until(d.Deadline) < 50*time.Second {
+		t.Errorf("drain = %+v, %v", d, err)
+	}
+	for {
+		if _, err := c.Status(t.Context()); err != nil {
+			break // gone, without a signal
+		}
+	}
+	if err := e.stop(); err != nil {
+		t.Errorf("serve ended with %v\n%s", err, e.log.String())
+	}
+	records := e.audit(t)
+	if n := len(records); n < 2 || records[n-2].Event != audit.EventEdgeDrains || records[n-1].Event != audit.EventEdgeStopped {
+		t.Errorf("audit = %+v", records)
 	}
 }
 

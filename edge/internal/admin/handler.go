@@ -67,6 +67,7 @@ func (h *handler) routes() map[string]answer {
 		"DELETE /v1/tokens/{id}":          h.tokenRemove,
 		"GET /v1/streams":                 h.streamList,
 		"DELETE /v1/streams/{id}":         h.streamCut,
+		"POST /v1/drain":                  h.drain,
 		"GET /v1/audit/verify":            h.auditVerify,
 	}
 }

@@ -26,6 +26,28 @@ func (h *handler) status(context.Context, *request) (any, error) {
 		Clients: n.Clients, Hosts: n.Hosts, Trunks: n.Trunks, Streams: n.Streams, Parked: n.Parked}, nil
 }
 
+// maxDrain bounds the wait for streams to end.
+const maxDrain = 24 * time.Hour
+
+// drain has the edge leave.
+func (h *handler) drain(ctx context.Context, r *request) (any, error) {
+	var in adminapi.DrainInput
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	wait := h.Settings().Drain.Deadline
+	if in.DeadlineMS != nil {
+		if *in.DeadlineMS < 0 || *in.DeadlineMS > maxDrain.Milliseconds() {
+			return nil, invalid(fmt.Sprintf("a deadline is at most %d hours", maxDrain/time.Hour), nil)
+		}
+		wait = time.Duration(*in.DeadlineMS) * time.Millisecond
+	}
+	if err := h.audited(ctx, r, audit.Record{Event: audit.EventAdmin, Detail: "drain"}); err != nil {
+		return nil, err
+	}
+	return adminapi.Drain{Deadline: h.Drain(time.Now().Add(wait)).UTC(), Streams: h.Relay.Links().Streams}, nil
+}
+
 // maxReason bounds the words that a person is shown.
 const maxReason = 256
 

@@ -27,6 +27,9 @@ type Rooms struct {
 	Relay     Relay
 	Audit     Audit
 	Log       *slog.Logger
+	// Drain has the edge leave at the deadline, or before where no stream is left;
+	// it returns at once, with the deadline that is in force.
+	Drain func(deadline time.Time) time.Time
 	// StartedAt is when the edge started.
 	StartedAt time.Time
 }

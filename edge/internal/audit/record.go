@@ -105,6 +105,7 @@ const (
 	EventAdmin            = "admin-action"
 	EventConfig           = "config"
 	EventEdgeStarted      = "edge-started"
+	EventEdgeDrains       = "edge-drains" // it takes no new streams
 	EventEdgeStopped      = "edge-stopped"
 	EventViolation        = "violation"
 	EventTorn             = "audit-torn"    // of Log itself: a crash tore a line

@@ -83,7 +83,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.initCommand(), a.serveCommand(), a.appCommand(), a.personCommand(), a.sessionCommand(),
 		a.connectorCommand(), a.tokenCommand(), a.streamCommand(), a.auditCommand(), a.policyCommand(),
-		a.setupLinkCommand(), a.statusCommand(), a.serviceCommand(), a.versionCommand())
+		a.setupLinkCommand(), a.statusCommand(), a.drainCommand(), a.serviceCommand(), a.versionCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
 }

@@ -84,6 +84,35 @@ func (a *app) statusCommand() *cobra.Command {
 	}
 }
 
+func (a *app) drainCommand() *cobra.Command {
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "drain [--deadline DURATION]",
+		Short: "Have the edge take no new streams, wait for those that live, and leave",
+		Long: "Have the edge take no new streams, wait until those that live have ended, or for the deadline,\n" +
+			"and end. What is left goes on when the edge is back, where its app allows it (--resume-window).",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var in adminapi.DrainInput
+			if c.Flags().Changed("deadline") {
+				in.DeadlineMS = new(wait.Milliseconds())
+			}
+			edge, err := a.client()
+			if err != nil {
+				return err
+			}
+			d, err := edge.Drain(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			return a.result(d, "the edge takes no new streams, and leaves when its %d have ended, at %s at the latest",
+				d.Streams, d.Deadline.Local().Format("15:04:05"))
+		},
+	}
+	c.Flags().DurationVar(&wait, "deadline", 0, "how long the streams have (default drain.deadline of the config file)")
+	return c
+}
+
 // version is what version prints with --json.
 type version struct {
 	Version string `json:"version"`

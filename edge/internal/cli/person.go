@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
+	"github.com/sallyport/sallyport/edge/internal/cli/flags"
 )
 
 var errNothing = errors.New("nothing to change was given")
@@ -19,60 +17,16 @@ func (a *app) personCommand() *cobra.Command {
 		a.personAdd(), a.personList(), a.personEdit(), a.personPassword(), a.personRemove())
 }
 
-// passwordFlags says where a password comes from. Never from an argument: other
-// users of the machine can read those.
-type passwordFlags struct {
-	file  string
-	stdin bool
-}
-
-func (p *passwordFlags) into(c *cobra.Command) {
-	c.Flags().StringVar(&p.file, "password-file", "", "file whose first line is the password; - is standard input (default: one is generated)")
-	c.Flags().BoolVar(&p.stdin, "password-stdin", false, "the same as --password-file -")
-	c.MarkFlagsMutuallyExclusive("password-file", "password-stdin")
-}
-
-// maxPassword is more than the provider takes.
-const maxPassword = 4096
-
-// read gives "" where a password is to be generated.
-func (p *passwordFlags) read(stdin io.Reader) (string, error) {
-	if p.stdin {
-		p.file = "-"
-	}
-	in := stdin
-	switch p.file {
-	case "":
-		return "", nil
-	case "-":
-	default:
-		f, err := os.Open(p.file)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		in = f
-	}
-	line, err := bufio.NewReader(io.LimitReader(in, maxPassword)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", errors.New("the password's first line is empty")
-	}
-	return line, nil
-}
-
 func (a *app) personAdd() *cobra.Command {
 	var in adminapi.PersonInput
-	var password passwordFlags
+	var password flags.Password
 	c := &cobra.Command{
 		Use:   "add EMAIL [--name NAME] [--group GROUP ...]",
 		Short: "Add a person; a password that is generated is printed this once",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			in.Email = args[0]
-			if in.Password, err = password.read(a.in); err != nil {
+			if in.Password, err = password.Read(a.in); err != nil {
 				return err
 			}
 			edge, err := a.client()
@@ -88,7 +42,7 @@ func (a *app) personAdd() *cobra.Command {
 	}
 	c.Flags().StringVar(&in.Name, "name", "", "the person's name")
 	c.Flags().StringArrayVar(&in.Groups, "group", nil, "a group of the person (may be repeated); admins may publish everywhere")
-	password.into(c)
+	password.Into(c)
 	return c
 }
 
@@ -161,14 +115,14 @@ func (a *app) personEdit() *cobra.Command {
 }
 
 func (a *app) personPassword() *cobra.Command {
-	var password passwordFlags
+	var password flags.Password
 	c := &cobra.Command{
 		Use:               "passwd EMAIL",
 		Short:             "Set a person's password; one that is generated is printed this once",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completePeople,
 		RunE: func(c *cobra.Command, args []string) error {
-			text, err := password.read(a.in)
+			text, err := password.Read(a.in)
 			if err != nil {
 				return err
 			}
@@ -183,7 +137,7 @@ func (a *app) personPassword() *cobra.Command {
 			return a.credentials(p, "changed the password of "+p.Email)
 		},
 	}
-	password.into(c)
+	password.Into(c)
 	return c
 }
 

@@ -16,6 +16,9 @@ const (
 	defaultListen   = ":8443"
 	defaultMetrics  = "127.0.0.1:9464"
 	defaultLifetime = 12 * time.Hour
+	// defaultDrain lets short streams end; longer ones resume, and whoever connects
+	// meanwhile is refused.
+	defaultDrain = 5 * time.Second
 )
 
 // embeddedAdmins is the group that the embedded provider puts the first person in.
@@ -32,6 +35,7 @@ func (r *reader) config(root value, dir string) *Config {
 		State:   under(dir, top.text("state", "state")),
 		Sites:   r.sites(top),
 		Session: Session{Lifetime: top.section("session").duration("lifetime", defaultLifetime)},
+		Drain:   Drain{Deadline: top.section("drain").duration("deadline", defaultDrain)},
 		Login:   Login{Modes: top.section("login").texts("modes", []string{ModeLoopback, ModeCode})},
 		Metrics: Metrics{Listen: top.section("metrics").text("listen", defaultMetrics)},
 	}

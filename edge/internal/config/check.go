@@ -16,6 +16,7 @@ import (
 const (
 	minLifetime = time.Second // shorter than a login makes no sense; tests use seconds
 	maxLifetime = 30 * 24 * time.Hour
+	maxDrain    = time.Hour
 )
 
 var idForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -44,6 +45,9 @@ func (r *reader) check(c *Config) {
 	}
 	if l := c.Session.Lifetime; l < minLifetime || l > maxLifetime {
 		r.wrong("session.lifetime", "write a duration between 1s and 720h")
+	}
+	if d := c.Drain.Deadline; d < 0 || d > maxDrain {
+		r.wrong("drain.deadline", "write a duration between 0s and 1h")
 	}
 	if len(c.Login.Modes) == 0 {
 		r.wrong("login.modes", "allows no login at all; write loopback, code or both")

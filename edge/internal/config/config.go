@@ -36,6 +36,7 @@ type Config struct {
 	// OIDC is the external provider; nil means the embedded one.
 	OIDC    *OIDC
 	Session Session
+	Drain   Drain
 	Login   Login
 	Metrics Metrics
 	Audit   Audit
@@ -69,6 +70,9 @@ type OIDC struct {
 
 // Session bounds sessions.
 type Session struct{ Lifetime time.Duration }
+
+// Drain says how long the streams have to end when the edge is told to stop.
+type Drain struct{ Deadline time.Duration }
 
 // Login says which modes of login are allowed: ModeLoopback, ModeCode.
 type Login struct{ Modes []string }

@@ -30,6 +30,7 @@ func TestDefaults(t *testing.T) {
 		Sites:          []Site{{Zone: "site.com", Publishers: []string{}}},
 		Administrators: []string{"group:admins"},
 		Session:        Session{12 * time.Hour},
+		Drain:          Drain{5 * time.Second},
 		Login:          Login{[]string{"loopback", "code"}},
 		Metrics:        Metrics{"127.0.0.1:9464"},
 		Audit:          Audit{filepath.Join(dir, "state", "audit", "audit.jsonl")},
@@ -69,6 +70,7 @@ oidc:
   groups_claim: roles
   ca_file: ca.pem
 session: {lifetime: 90m}
+drain: {deadline: 0s}
 login:
   modes: [code]
 metrics: {listen: "off"}
@@ -145,6 +147,7 @@ func TestFaults(t *testing.T) {
 		{"lifetime without unit", minimal + "session: {lifetime: 12}\n", "session.lifetime: write a duration with its unit"},
 		{"lifetime too long", minimal + "session: {lifetime: 721h}\n", "session.lifetime: write a duration between"},
 		{"lifetime negative", minimal + "session: {lifetime: -1h}\n", "session.lifetime: write a duration between"},
+		{"drain too long", minimal + "drain: {deadline: 2h}\n", "drain.deadline: write a duration between"},
 		{"modes empty", minimal + "login: {modes: []}\n", "login.modes: allows no login"},
 		{"modes", minimal + "login:\n  modes:\n    - loopback\n    - carrier-pigeon\n", "edge.yaml:7: login.modes[1]: \"carrier-pigeon\" is none of: loopback, code"},
 		{"level", minimal + "log: {level: loud}\n", "log.level: \"loud\" is none of: debug, info, warn, error"},

@@ -40,10 +40,10 @@ func (p *peer) resume(ctx context.Context, m *wire.Resume) {
 	}
 }
 
-// answerResume is answerOpen but for a trunk that is gone: its client notices,
-// and asks again with another. The stream itself may go on.
+// answerResume is answerOpen but for a trunk that is gone, or soon will be: its
+// client notices, and asks again with another. The stream itself may go on.
 func (p *peer) answerResume(m *wire.OpenRequest, why *wire.Reason) {
-	if why != decide.Gone {
+	if why == nil || why != decide.Gone && why.Code != wire.CodeDraining {
 		p.answerOpen(0, m, why)
 	}
 }

@@ -264,6 +264,10 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 		return
 	}
 	old, ok := p.take(bound, func() { p.answer(req, welcome) })
+	if !ok && r.leaving() {
+		p.part(req, decide.Draining())
+		return
+	}
 	if !ok {
 		r.meter.Refused(causeLoose)
 		p.part(req, busy("too many devices without a session from this address"))
@@ -318,7 +322,7 @@ func (p *peer) take(bound bool, welcome func()) (old *peer, ok bool) {
 	r := p.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p.gone || !bound && !p.loosenLocked() {
+	if p.gone || r.draining || !bound && !p.loosenLocked() {
 		return nil, false
 	}
 	old = r.peers[p.key]
@@ -369,8 +373,11 @@ func (p *peer) bind(bound bool) {
 // part refuses the link and ends it once the refusal had time to arrive.
 func (p *peer) part(req uint32, why *wire.Reason) {
 	failure := &wire.Failure{Reason: *why}
-	if why.Code == wire.CodeLimit {
+	switch why.Code {
+	case wire.CodeLimit:
 		failure.RetryAfterMS = retryAfter.Milliseconds()
+	case wire.CodeDraining:
+		failure.RetryAfterMS = drainRetry.Milliseconds()
 	}
 	p.answer(req, failure)
 	time.AfterFunc(p.relay.wait.parting, func() { p.link.CloseWith(errRefused) })

@@ -64,6 +64,8 @@ type Relay struct {
 	mu    sync.Mutex           // guards what follows, and the fields of peers that say so
 	peers map[wire.KeyID]*peer // the newest link of each key
 	loose map[netip.Prefix]int // links without session and connector, by address
+	// draining: no link is taken any more.
+	draining bool
 }
 
 // times are the limits of waiting, as fields so that tests need not wait.

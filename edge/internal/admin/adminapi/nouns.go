@@ -199,6 +199,19 @@ type Why struct {
 	Version int64  `json:"version"`
 }
 
+// DrainInput is the body of POST /v1/drain.
+type DrainInput struct {
+	// DeadlineMS is how long the streams have; nil means drain.deadline of the config.
+	DeadlineMS *int64 `json:"deadline_ms,omitempty"`
+}
+
+// Drain answers POST /v1/drain: the edge leaves at the deadline, or when its
+// streams have ended.
+type Drain struct {
+	Deadline time.Time `json:"deadline"`
+	Streams  int       `json:"streams"`
+}
+
 // Status answers GET /v1/status.
 type Status struct {
 	Name      string    `json:"name"`

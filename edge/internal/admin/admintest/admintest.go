@@ -127,7 +127,8 @@ func (e *Edge) serve(t *testing.T, c *config.Config, o Options) {
 	e.Enrol = must[*enrol.Service](t)(enrol.New(ctx, db, func() []config.Site { return c.Sites }, log))
 	e.Audit = must[*audit.Log](t)(audit.Open(c.Audit.File, c.ID, log))
 	rooms := admin.Rooms{Settings: func() *config.Config { return c }, Apps: e.Apps, Sessions: e.Sessions, Enrol: e.Enrol,
-		Relay: e.Relay, Audit: e.Audit, Log: log, StartedAt: time.Now()}
+		Relay: e.Relay, Audit: e.Audit, Log: log, StartedAt: time.Now(),
+		Drain: func(deadline time.Time) time.Time { return deadline }}
 	if !o.External {
 		provider := must[*idp.Provider](t)(idp.New(ctx, db, idp.Config{WebURL: c.WebURL(), Log: log}))
 		e.People = provider.People()

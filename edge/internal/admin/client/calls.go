@@ -27,6 +27,11 @@ func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
 	return get[adminapi.Status](ctx, c, "/status")
 }
 
+// Drain has the edge leave once its streams have ended, or at the deadline.
+func (c *Client) Drain(ctx context.Context, in adminapi.DrainInput) (adminapi.Drain, error) {
+	return call[adminapi.Drain](ctx, c, http.MethodPost, "/drain", in)
+}
+
 // Apps lists the apps, ordered by hostname.
 func (c *Client) Apps(ctx context.Context) ([]adminapi.App, error) {
 	return get[[]adminapi.App](ctx, c, "/apps")

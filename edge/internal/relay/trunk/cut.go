@@ -72,6 +72,13 @@ func (t *Table) CutApp(ctx context.Context, hostname string) (streams int) {
 	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.hostname == hostname }), t.cfg.AppRemoved(hostname))
 }
 
+// Leave takes no new streams any more, new ones on old trunks among them.
+func (t *Table) Leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leaving = true
+}
+
 // Stop ends everything, and accounts for it. Streams that may go on with another
 // trunk are not cut: that edge, or this one when it is back, decides them anew.
 func (t *Table) Stop() {

@@ -41,6 +41,8 @@ func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
 		return nil, decide.Gone
 	case x.cut != nil:
 		return nil, x.cut
+	case t.leaving:
+		return nil, decide.Draining()
 	case x.over:
 		return nil, decide.Gone
 	case len(x.streams) >= maxStreams:

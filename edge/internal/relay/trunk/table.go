@@ -73,6 +73,7 @@ type Table struct {
 
 	mu      sync.Mutex // guards what follows, and the fields of rows that say so
 	stopped bool
+	leaving bool // no new streams any more
 	trunks  map[wire.TrunkID]*trunk
 	streams map[wire.StreamID]*stream
 }
