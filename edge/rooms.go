@@ -142,7 +142,7 @@ func (r *rooms) adminHandler() http.Handler {
 		Drain: r.leaving.ask,
 	}
 	if r.idp != nil {
-		a.People, a.SetupLink = r.idp.People(), r.idp.SetupLink
+		a.People, a.SetupLink = people{r.idp.People(), r}, r.idp.SetupLink
 	}
 	return admin.New(a)
 }
@@ -159,6 +159,24 @@ func (r *rooms) personRemoved(ctx context.Context, issuer, subject string) {
 	if err := r.sessions.EndPerson(ctx, issuer, subject, why); err != nil {
 		r.log.Error("sessions of a removed person not ended", "error", err)
 	}
+}
+
+// people are those of the embedded provider, whose groups count at once.
+type people struct {
+	*idp.People
+	rooms *rooms
+}
+
+// SetGroups returns when nothing lives that the new groups do not allow.
+func (p people) SetGroups(ctx context.Context, email string, groups []string) (idp.Person, error) {
+	who, err := p.People.SetGroups(ctx, email, groups)
+	if err != nil {
+		return who, err
+	}
+	issuer := p.rooms.idp.Issuer()
+	err = p.rooms.sessions.SetGroups(ctx, issuer, who.Subject, who.Groups)
+	p.rooms.relay.PersonChanged(ctx, issuer, who.Subject)
+	return who, err
 }
 
 func (r *rooms) gauges() metrics.Gauges {

@@ -11,6 +11,9 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/sallyport/sallyport/wire/flood"
+	"github.com/sallyport/sallyport/wire/outbox"
 )
 
 // Frame of a link: length uint32 (of what follows), kind uint8, flags uint8,
@@ -30,6 +33,8 @@ var (
 	ErrLinkClosed = errors.New("link closed")
 	// ErrLinkOverflow: the peer does not read; the queue of MaxLinkQueue is full.
 	ErrLinkOverflow = errors.New("link queue overflow: the peer does not read")
+	// ErrLinkFlood: the peer sends more messages than a peer may.
+	ErrLinkFlood = errors.New("link flooded: too many messages of the peer")
 	// ErrLinkDead: no byte came for DeadAfter.
 	ErrLinkDead = errors.New("link dead: nothing heard from the peer")
 )
@@ -49,11 +54,12 @@ type Link struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wake   chan struct{} // one slot: the writer has work
+	closed chan struct{} // closed when conn is
+	flood  *flood.Meter  // nil where the peer is not counted
+
+	out outbox.Queue
 
 	mu     sync.Mutex
-	urgent [][]byte // cut and denied go first, see send
-	queue  [][]byte
-	queued int // bytes in both
 	calls  map[uint32]chan Message
 	lastID uint32
 }
@@ -62,12 +68,18 @@ type Link struct {
 // starts nothing: call Run.
 func NewLink(conn net.Conn) *Link {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	return &Link{
+	l := &Link{
 		conn: conn, ctx: ctx, cancel: cancel,
-		wake:  make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), closed: make(chan struct{}),
 		calls: make(map[uint32]chan Message),
 	}
+	context.AfterFunc(ctx, l.shut)
+	return l
 }
+
+// LimitPeer ends the link where the peer sends more messages than wire/flood
+// lets it. Call it before Run.
+func (l *Link) LimitPeer() { l.flood = &flood.Meter{} }
 
 // Run carries messages until the link ends, and returns why. It closes the
 // connection. handle gets every message that is neither an answer nor a ping.
@@ -78,6 +90,7 @@ func (l *Link) Run(ctx context.Context, handle Handler) error {
 	wg.Go(func() { l.CloseWith(l.writeLoop()) })
 	l.CloseWith(l.readLoop(handle))
 	wg.Wait()
+	<-l.closed
 	return context.Cause(l.ctx)
 }
 
@@ -91,13 +104,25 @@ func (l *Link) Err() error { return context.Cause(l.ctx) }
 func (l *Link) Close() { l.CloseWith(ErrLinkClosed) }
 
 // CloseWith ends the link for a reason; the first reason stays. What Send took
-// before it may be lost.
+// before it may be lost. It does not wait for the connection.
 func (l *Link) CloseWith(err error) {
 	if err == nil {
 		err = ErrLinkClosed
 	}
 	l.cancel(err)
+}
+
+// closeTime is how long TLS may take to say that the link ends; to a peer that
+// does not read it would take its 5 s.
+const closeTime = 100 * time.Millisecond
+
+// shut closes the connection.
+func (l *Link) shut() {
+	if t, ok := l.conn.(interface{ NetConn() net.Conn }); ok {
+		defer time.AfterFunc(closeTime, func() { t.NetConn().Close() }).Stop()
+	}
 	l.conn.Close()
+	close(l.closed)
 }
 
 // Send queues a message. It fails only when the link has ended, the message is
@@ -145,54 +170,18 @@ func (l *Link) send(m Message, req uint32, flags byte) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	if l.queued+len(frame) > MaxLinkQueue {
-		l.mu.Unlock()
+	if err := context.Cause(l.ctx); err != nil {
+		return err
+	}
+	if !l.out.Put(frame, urgent(m.Kind()), MaxLinkQueue) {
 		l.CloseWith(ErrLinkOverflow)
 		return ErrLinkOverflow
 	}
-	if err := context.Cause(l.ctx); err != nil {
-		l.mu.Unlock()
-		return err
-	}
-	switch m.Kind() {
-	case KindCut, KindDenied, KindSessionEnded,
-		// What these may be the end of, so that no end comes before its beginning.
-		KindWelcome, KindLoginDone, KindGrant:
-		l.urgent = append(l.urgent, frame)
-	default:
-		l.queue = append(l.queue, frame)
-	}
-	l.queued += len(frame)
-	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 	return nil
-}
-
-// take gives the writer everything that waits, as one buffer.
-func (l *Link) take(buf []byte) []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	buf = buf[:0]
-	for _, f := range l.urgent {
-		buf = append(buf, f...)
-	}
-	for _, f := range l.queue {
-		buf = append(buf, f...)
-	}
-	clear(l.urgent)
-	clear(l.queue)
-	l.urgent, l.queue = l.urgent[:0], l.queue[:0]
-	return buf
-}
-
-func (l *Link) wrote(n int) {
-	l.mu.Lock()
-	l.queued -= n
-	l.mu.Unlock()
 }
 
 func (l *Link) writeLoop() error {
@@ -204,7 +193,7 @@ func (l *Link) writeLoop() error {
 			return context.Cause(l.ctx)
 		}
 		for {
-			buf = l.take(buf)
+			buf = l.out.Take(buf)
 			if len(buf) == 0 {
 				break
 			}
@@ -212,7 +201,7 @@ func (l *Link) writeLoop() error {
 			if _, err := l.conn.Write(buf); err != nil {
 				return fmt.Errorf("write to link: %w", err)
 			}
-			l.wrote(len(buf))
+			l.out.Wrote(len(buf))
 			if cap(buf) > MaxMessage {
 				buf = nil // an idle link keeps no large buffer
 			}
@@ -227,6 +216,9 @@ func (l *Link) readLoop(handle Handler) error {
 		frame, err := l.readFrame(r)
 		if err != nil {
 			return err
+		}
+		if l.flood != nil && !l.flood.Take(ofStream(frame), time.Now()) {
+			return ErrLinkFlood
 		}
 		m, req, flags, err := decodeMessage(frame)
 		if err != nil {
@@ -245,6 +237,26 @@ func (l *Link) readLoop(handle Handler) error {
 			handle(req, m)
 		}
 	}
+}
+
+// urgent says what goes before everything else.
+func urgent(k Kind) bool {
+	switch k {
+	case KindCut, KindDenied, KindSessionEnded,
+		// What these may be the end of, so that no end comes before its beginning.
+		KindWelcome, KindLoginDone, KindGrant:
+		return true
+	}
+	return false
+}
+
+// ofStream says whether a message comes with every stream.
+func ofStream(frame []byte) bool {
+	switch Kind(frame[0]) {
+	case KindOpenRequest, KindStreamEnded, KindCutDone:
+		return true
+	}
+	return false
 }
 
 // readFrame waits for a frame; it pings after PingAfter of silence and gives up

@@ -87,7 +87,7 @@ func (a *app) personEdit() *cobra.Command {
 	var none bool
 	c := &cobra.Command{
 		Use:               "edit EMAIL --group GROUP [--group GROUP ...]",
-		Short:             "Replace a person's groups; they count from the next login on",
+		Short:             "Replace a person's groups; they count at once, and connections that they do not allow end",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completePeople,
 		RunE: func(c *cobra.Command, args []string) error {

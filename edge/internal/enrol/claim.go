@@ -12,6 +12,10 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
+// MaxClaims bounds the hostnames of one connector group: as many as one host may
+// have tunnels.
+const MaxClaims = 2000
+
 // claim is the row that gives a hostname to one group.
 type claim struct {
 	Hostname  string    `json:"hostname"`
@@ -49,6 +53,9 @@ func (s *Service) Claim(ctx context.Context, c Connector, hostname string) error
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
+		if err := s.full(ctx, c.Group); err != nil {
+			return err
+		}
 		res, err := s.store.Txn(ctx, store.Txn{
 			Compare: []store.Compare{store.Missing(s.claims.Key(hostname))}, Then: []store.Op{op},
 		})
@@ -56,9 +63,31 @@ func (s *Service) Claim(ctx context.Context, c Connector, hostname string) error
 			return fmt.Errorf("claim %s: %w", hostname, err)
 		}
 		if res.Succeeded {
+			s.claimed[c.Group]++
 			s.tellClaimed(c, hostname)
 			return nil
 		}
+	}
+}
+
+// full says that a group has claimed as much as it may. Called with mu held.
+func (s *Service) full(ctx context.Context, group string) error {
+	if s.claimed == nil {
+		rows, err := s.claims.List(ctx)
+		if err != nil {
+			return err
+		}
+		s.claimed = make(map[string]int)
+		for _, row := range rows {
+			s.claimed[row.Group]++
+		}
+	}
+	if s.claimed[group] < MaxClaims {
+		return nil
+	}
+	return &wire.Reason{
+		Code: wire.CodeLimit, Text: fmt.Sprintf("the hosts of this group have claimed %d hostnames, the most there may be", MaxClaims),
+		Hint: "enrol another host, in a group of its own",
 	}
 }
 
@@ -123,6 +152,7 @@ func (s *Service) sweepClaims(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.claimed = nil // counted anew
 	groups := s.groups()
 	for _, c := range rows {
 		if groups[c.Group] {

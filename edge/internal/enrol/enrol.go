@@ -66,6 +66,8 @@ type Service struct {
 	now        func() time.Time
 
 	mu sync.Mutex // held over every change, its transaction included
+	// claimed counts the claims of each group; nil until it is asked. Guarded by mu.
+	claimed map[string]int
 
 	rows  sync.RWMutex // guards what follows; taken after mu
 	live  map[string]Connector

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -105,10 +107,26 @@ func (m *Metrics) Handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/", byAddress(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/profile", byAddress(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/trace", byAddress(pprof.Trace))
 	return mux
+}
+
+// byAddress answers only who asks by address or as localhost: a web page that has
+// its own name resolve to this machine is refused.
+func byAddress(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+			http.Error(w, "profiles are served by address only, such as http://127.0.0.1:9464/debug/pprof/", http.StatusMisdirectedRequest)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // Serve answers on l until ctx ends.

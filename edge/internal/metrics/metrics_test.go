@@ -50,6 +50,23 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+func TestProfilesByAddressOnly(t *testing.T) {
+	t.Parallel()
+	m := New("")
+	for host, want := range map[string]int{
+		"127.0.0.1:9464": http.StatusOK, "[::1]:9464": http.StatusOK, "localhost:9464": http.StatusOK, "localhost": http.StatusOK,
+		"evil.example:9464": http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest, "": http.StatusMisdirectedRequest,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/debug/pprof/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		m.Handler().ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("host %q: %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	m := New("")

@@ -51,6 +51,22 @@ func (r *Relay) appRemoved(ctx context.Context, hostname string) {
 	r.log.Info("app removed", "app", hostname, "streams_cut", n)
 }
 
+// appChanged is the hook of the apps: it returns when all is cut that the app no
+// longer allows.
+func (r *Relay) appChanged(ctx context.Context, hostname string) {
+	if n := r.trunks.Recheck(ctx, hostname, wire.PersonInfo{}); n > 0 {
+		r.log.Info("policy changed", "app", hostname, "streams_cut", n)
+	}
+}
+
+// PersonChanged is to be called when the groups of a person have changed in their
+// sessions; it returns when all is cut that the policies no longer allow.
+func (r *Relay) PersonChanged(ctx context.Context, issuer, subject string) {
+	if n := r.trunks.Recheck(ctx, "", wire.PersonInfo{Issuer: issuer, Subject: subject}); n > 0 {
+		r.log.Info("groups changed", "subject", subject, "streams_cut", n)
+	}
+}
+
 // claimed is the hook for new claims.
 func (r *Relay) claimed(c enrol.Connector, hostname string) {
 	r.cfg.Audit.Note(audit.Record{

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
@@ -71,8 +72,23 @@ func (p *peer) register(ctx context.Context, req uint32, m *wire.Register) {
 		p.fail(req, &wire.Reason{Code: wire.CodeLimit, Text: "too many tunnels on one host"})
 	default:
 		p.tunnels = m.Tunnels
-		p.answer(req, &wire.Registered{Results: p.publish(ctx, m.Tunnels)})
+		p.answer(req, registered(p.publish(ctx, m.Tunnels)))
 	}
+}
+
+// registered is the answer to a table; where it is too large for a message its
+// reasons are told by their codes alone.
+func registered(results []wire.RegisterResult) wire.Message {
+	m := &wire.Registered{Results: results}
+	if text, err := json.Marshal(m); err == nil && len(text) < wire.MaxMessage-16 { // 16 is more than the frame's header
+		return m
+	}
+	for i := range results {
+		if why := results[i].Reason; why != nil {
+			results[i].Reason = &wire.Reason{Code: why.Code}
+		}
+	}
+	return m
 }
 
 // publish claims hostnames and routes those that are this connector's.

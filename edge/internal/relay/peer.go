@@ -97,6 +97,7 @@ func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip
 	}
 	c.SetDeadline(time.Time{})
 	p := &peer{relay: r, link: wire.NewLink(tc), key: key, address: addr, since: time.Now(), slot: s}
+	p.link.LimitPeer()
 	p.orders = queue.Queue{Limit: 1, Max: maxQueue, Group: &r.wg}
 	p.opens = queue.Queue{Limit: maxOpens, Max: maxOpenQueue, Group: &r.wg}
 	p.hello = time.AfterFunc(time.Until(deadline), func() {
@@ -219,6 +220,7 @@ func (p *peer) answer(req uint32, m wire.Message) {
 	}
 	if err := p.link.Reply(req, m); err != nil && p.link.Err() == nil {
 		p.relay.log.Error("reply not sent", "key", p.key, "error", err)
+		p.link.Reply(req, &wire.Failure{Reason: *decide.TooLarge()}) // else it waits for ever
 	}
 }
 
@@ -281,8 +283,36 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 			r.trunks.HostGone(host) // before Reconcile looks at its trunks
 		}
 	}
+	p.recheck(ctx, welcome)
 	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", decide.Clip(m.DaemonVersion))
 	r.trunks.Reconcile(p, p.since, m.Streams)
+}
+
+// recheck looks again at what was welcome: an end that came before the link could
+// be found has not been told.
+func (p *peer) recheck(ctx context.Context, w *wire.Welcome) {
+	r := p.relay
+	if w.Session != nil {
+		if _, ok := r.cfg.Sessions.Get(w.Session.ID); !ok {
+			p.Tell(&wire.SessionEnded{Session: w.Session.ID, Reason: r.cfg.Sessions.EndOf(ctx, w.Session.ID)})
+			p.bind(false)
+		}
+	}
+	if w.Connector == nil {
+		return
+	}
+	if _, ok := r.cfg.Enrol.Get(w.Connector.ID); ok {
+		return
+	}
+	why := r.cfg.Enrol.EndedByKey(p.key)
+	if why == nil {
+		why = notEnrolled()
+	}
+	if host := p.unsetHost(w.Connector.ID); host != nil {
+		r.cfg.Registry.Remove(host)
+		p.Tell(&wire.ConnectorEnded{Connector: w.Connector.ID, Reason: *why})
+		p.bind(false)
+	}
 }
 
 // identify finds the session or the connector of the key.

@@ -123,6 +123,7 @@ func newRelay(cfg Config, wait times) *Relay {
 	cfg.Enrol.OnRevoked(r.connectorRevoked)
 	cfg.Enrol.OnClaimed(r.claimed)
 	cfg.Apps.OnRemoved(r.appRemoved)
+	cfg.Apps.OnChanged(r.appChanged)
 	cfg.Login.OnEnded(r.loginEnded)
 	cfg.Login.OnAudit(r.loginAudit)
 	return r

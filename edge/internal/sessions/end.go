@@ -115,6 +115,40 @@ func (s *Service) EndPerson(ctx context.Context, issuer, subject string, r wire.
 	return errors.Join(errs...)
 }
 
+// SetGroups gives every live session of a person these groups: they count from
+// when it returns.
+func (s *Service) SetGroups(ctx context.Context, issuer, subject string, groups []string) error {
+	var errs []error
+	s.live.Range(func(_, v any) bool {
+		if p := v.(*Session); p.Person.Issuer == issuer && p.Person.Subject == subject {
+			errs = append(errs, s.setGroups(ctx, p.ID, groups))
+		}
+		return true
+	})
+	return errors.Join(errs...)
+}
+
+func (s *Service) setGroups(ctx context.Context, id string, groups []string) error {
+	lock := s.lockOf(&s.idLocks, []byte(id))
+	lock.Lock()
+	defer lock.Unlock()
+	r, err := s.rows.Update(ctx, id, func(r *row) error {
+		if r.EndedAt != nil {
+			return errOver
+		}
+		r.Person.Groups = slices.Clone(groups)
+		return nil
+	})
+	if errors.Is(err, errOver) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("set groups of session %s: %w", id, err)
+	}
+	s.admit(r.Session)
+	return nil
+}
+
 // person is whose sessions are ended together.
 type person struct{ issuer, subject string }
 

@@ -112,6 +112,14 @@ func (s *Service) whyOver(ctx context.Context, session Session) error {
 	return session.End
 }
 
+// EndOf says how a session ended that is not live any more.
+func (s *Service) EndOf(ctx context.Context, id string) wire.Reason {
+	if r, err := s.rows.Get(ctx, id); err == nil && r.End != nil {
+		return *r.End
+	}
+	return wire.Reason{Code: wire.CodeSessionEnded, Text: "the session has ended", Hint: hintLogin}
+}
+
 const hintLogin = "sallyport login"
 
 func badToken() *wire.Reason {

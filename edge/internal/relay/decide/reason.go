@@ -7,6 +7,7 @@
 package decide
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 
@@ -110,5 +111,21 @@ func (d *Decider) AppRemoved(hostname string) wire.Reason {
 	return wire.Reason{
 		Code: wire.CodeAppRemoved, Text: "an administrator has removed " + hostname,
 		Hint: "ask " + d.Administrator(),
+	}
+}
+
+// TooLarge: an answer does not fit into a message.
+func TooLarge() *wire.Reason {
+	return &wire.Reason{
+		Code: wire.CodeLimit, Text: fmt.Sprintf("the answer is larger than a message of %d KiB", wire.MaxMessage>>10),
+		Hint: "ask for less: fewer hostnames on one host, or shorter ones",
+	}
+}
+
+// NoLonger ends what a change of the policy, or of a person's groups, forbids.
+func (d *Decider) NoLonger() wire.Reason {
+	return wire.Reason{
+		Code: wire.CodeDenied, Text: "you are no longer allowed to reach this app",
+		Hint: "for access ask " + d.Administrator(),
 	}
 }

@@ -72,12 +72,23 @@ func (t *Table) CutApp(ctx context.Context, hostname string) (streams int) {
 	return t.cutAll(ctx, t.where(func(x *trunk) bool { return x.hostname == hostname }), t.cfg.AppRemoved(hostname))
 }
 
-// Leave takes no new streams any more, new ones on old trunks among them.
-func (t *Table) Leave() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.leaving = true
+// Recheck cuts what a policy no longer allows: the trunks of a hostname, or where
+// it is "" those of a person. The others are not touched.
+func (t *Table) Recheck(ctx context.Context, hostname string, who wire.PersonInfo) (streams int) {
+	var denied []*trunk
+	for _, x := range t.where(func(x *trunk) bool {
+		p := x.session.Person
+		return hostname != "" && x.hostname == hostname || p.Issuer == who.Issuer && p.Subject == who.Subject
+	}) {
+		if why := t.passes(x); why != nil && why.Code == wire.CodeDenied {
+			denied = append(denied, x)
+		}
+	}
+	return t.cutAll(ctx, denied, t.cfg.NoLonger())
 }
+
+// Leave takes no new streams any more, new ones on old trunks among them.
+func (t *Table) Leave() { t.leaving.Store(true) }
 
 // Stop ends everything, and accounts for it. Streams that may go on with another
 // trunk are not cut: that edge, or this one when it is back, decides them anew.
@@ -86,18 +97,15 @@ func (t *Table) Stop() {
 	t.stopped = true
 	t.mu.Unlock()
 	all := t.where(func(*trunk) bool { return true })
-	var lost, cut []*trunk
+	var cut []*trunk
 	for _, x := range all {
-		if x.resume > 0 {
-			lost = append(lost, x)
-		} else {
+		if x.resume == 0 {
 			cut = append(cut, x)
+		} else {
+			t.lose(x)
 		}
 	}
 	t.cutAll(context.Background(), cut, *decide.Draining())
-	for _, x := range lost {
-		t.lose(x)
-	}
 	for _, x := range all {
 		t.settle(x, wire.CodeDraining)
 	}

@@ -106,7 +106,7 @@ func (t *Table) admit(x *trunk) *wire.Reason {
 	}
 	var why *wire.Reason
 	switch {
-	case t.stopped, t.leaving:
+	case t.stopped, t.leaving.Load():
 		why = decide.Draining()
 	case n >= maxTrunks:
 		why = decide.TooMany("too many connections of this session")

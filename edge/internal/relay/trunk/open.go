@@ -41,7 +41,7 @@ func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
 		return nil, decide.Gone
 	case x.cut != nil:
 		return nil, x.cut
-	case t.leaving:
+	case t.leaving.Load():
 		return nil, decide.Draining()
 	case x.over:
 		return nil, decide.Gone

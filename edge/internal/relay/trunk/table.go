@@ -70,10 +70,10 @@ type Table struct {
 	resumes *quota.Buckets[string] // by session
 	graves  *grave.Yard
 	spliced atomic.Uint64
+	leaving atomic.Bool // no new streams any more
 
 	mu      sync.Mutex // guards what follows, and the fields of rows that say so
 	stopped bool
-	leaving bool // no new streams any more
 	trunks  map[wire.TrunkID]*trunk
 	streams map[wire.StreamID]*stream
 }
