@@ -94,6 +94,7 @@ func neighbours() []Neighbour {
 		{"api/client", "internal/ipc", "the client speaks over the socket or pipe that ipc opens"},
 		{"api/client", "internal/paths", "where a client looks for the daemon's socket"},
 		{"internal/ipc", "internal/paths", "the group of administrators has one name"},
+		{"internal/manifest", "internal/paths", "the accounts have one name"},
 		{"internal/osservice", "internal/manifest", "the manifest says what runs as which account"},
 		{"internal/signin", "api/client", "a login is walked over the local API"},
 		{"internal/signin", "internal/browser", "a login opens the browser"},

@@ -23,6 +23,8 @@ import (
 	"fmt"
 	"net"
 	"os/user"
+
+	"github.com/sallyport/sallyport/internal/paths"
 )
 
 // Errors of this package.
@@ -87,9 +89,10 @@ func Peer(c net.Conn) (Identity, error) {
 }
 
 // CheckServer is nil where the server of a dialled connection runs as root, as
-// the service account, or as this user. Call it before anything secret is sent.
-func CheckServer(c net.Conn) error {
-	ok, who, err := trustedServer(c)
+// the service account or one of those named, or as this user. Call it before
+// anything secret is sent.
+func CheckServer(c net.Conn, accounts ...string) error {
+	ok, who, err := trustedServer(c, append(accounts, paths.ServiceAccount))
 	if err != nil {
 		return errors.Join(ErrUntrusted, err)
 	}

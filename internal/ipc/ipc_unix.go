@@ -234,7 +234,7 @@ func inAdminGroup(account *user.User) bool {
 	return err == nil && slices.Contains(ids, group.Gid)
 }
 
-func trustedServer(c net.Conn) (ok bool, who string, err error) {
+func trustedServer(c net.Conn, accounts []string) (ok bool, who string, err error) {
 	uid, _, err := credentials(c)
 	if err != nil {
 		return false, "", err
@@ -246,7 +246,7 @@ func trustedServer(c net.Conn) (ok bool, who string, err error) {
 	if err != nil {
 		return false, "uid " + strconv.Itoa(uid), nil
 	}
-	return account.Username == paths.ServiceAccount, "user " + account.Username, nil
+	return slices.Contains(accounts, account.Username), "user " + account.Username, nil
 }
 
 // credentials asks the kernel for the process at the other end.

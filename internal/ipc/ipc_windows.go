@@ -70,7 +70,7 @@ func peer(c net.Conn) (Identity, error) {
 	return id, nil
 }
 
-func trustedServer(c net.Conn) (ok bool, who string, err error) {
+func trustedServer(c net.Conn, _ []string) (ok bool, who string, err error) {
 	token, pid, err := processToken(c, windows.GetNamedPipeServerProcessId)
 	if err != nil {
 		return false, "", err

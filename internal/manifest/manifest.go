@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/sallyport/sallyport/internal/paths"
 )
 
 // Part is what is installed together.
@@ -113,7 +115,7 @@ var edgeUnit string
 func Services(goos string) []Service {
 	daemon := Service{
 		Part: Daemon, Name: "sallyportd", Title: "Sallyport daemon", About: "Publishes services of this machine and reaches others",
-		Arguments: []string{"run"}, Account: "sallyport", Unit: daemonUnit,
+		Arguments: []string{"run"}, Account: paths.ServiceAccount, Unit: daemonUnit,
 	}
 	switch goos {
 	case "windows":
@@ -133,7 +135,7 @@ func Services(goos string) []Service {
 	return []Service{daemon, {
 		Part: Edge, Name: "sallyport-edge", Title: "Sallyport edge", About: "Login, policies and relay of an organisation",
 		Program: "/usr/bin/sallyport-edge", Arguments: []string{"serve", "--config", "/etc/sallyport/edge.yaml"},
-		Account: "sallyport-edge", Unit: edgeUnit, State: "/var/lib/sallyport-edge", Run: "/run/sallyport-edge", LogDir: "/var/log/sallyport-edge",
+		Account: paths.EdgeAccount, Unit: edgeUnit, State: "/var/lib/sallyport-edge", Run: "/run/sallyport-edge", LogDir: "/var/log/sallyport-edge",
 	}}
 }
 

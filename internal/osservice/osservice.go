@@ -338,15 +338,19 @@ func (c *Control) await(ctx context.Context) error {
 	const every = 100 * time.Millisecond
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var last error
 	for {
 		err := c.ready(ctx)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err // and not that the time is over
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not serve: %w; its log: %s", c.Name, err, c.LogPlace())
+			return fmt.Errorf("%s does not serve: %w; its log: %s", c.Name, last, c.LogPlace())
 		}
 	}
 }

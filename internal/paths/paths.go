@@ -16,6 +16,9 @@ import (
 // ServiceAccount is the OS account that an installed daemon runs as.
 const ServiceAccount = "sallyport"
 
+// EdgeAccount is the OS account that an installed edge runs as.
+const EdgeAccount = "sallyport-edge"
+
 // AdminGroup is the OS group whose members administer the machine's daemon.
 const AdminGroup = "sallyport"
 

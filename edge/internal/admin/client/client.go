@@ -22,6 +22,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
 	"github.com/sallyport/sallyport/internal/ipc"
+	"github.com/sallyport/sallyport/internal/paths"
 )
 
 // Client calls one edge. Use New.
@@ -40,7 +41,7 @@ func New(socket string) *Client {
 		if err != nil {
 			return nil, err
 		}
-		if err := ipc.CheckServer(c); err != nil { // before a password is sent
+		if err := ipc.CheckServer(c, paths.EdgeAccount); err != nil { // before a password is sent
 			c.Close()
 			return nil, err
 		}

@@ -1,0 +1,362 @@
+//go:build linux
+
+// Package packages holds what is proved on a machine with a real systemd: that
+// the packages of `make dist` install with one command, run, come back after a
+// kill and a reboot, and leave without a trace. `make packagestest` runs it; it
+// needs root, systemd-nspawn, and a Debian tree, and is skipped elsewhere.
+package packages
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/sallyport/sallyport/internal/manifest"
+)
+
+// What the test is given.
+var (
+	distDir = os.Getenv("SALLYPORT_DIST")   // what make dist made
+	baseDir = os.Getenv("SALLYPORT_ROOTFS") // a Debian tree
+)
+
+const (
+	origin  = "127.0.0.1:7870"
+	entry   = "127.0.0.1:9210"
+	app     = "tcp.site.com"
+	person  = "alice@site.com"
+	secret  = "correct horse battery staple 42"
+	maximum = 2.0 // of systemd-analyze security
+)
+
+func prepared(t *testing.T) *machine {
+	t.Helper()
+	if distDir == "" || baseDir == "" || os.Geteuid() != 0 {
+		t.Skip("needs root, SALLYPORT_DIST and SALLYPORT_ROOTFS: make packagestest")
+	}
+	m := newMachine(t, baseDir)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.host("cp", self, filepath.Join(m.root, "usr/local/bin/helper"))
+	m.write("/etc/systemd/system/origin.service", "[Service]\nEnvironment="+helperEnv+"=1\nExecStart=/usr/local/bin/helper origin "+origin+
+		"\n[Install]\nWantedBy=multi-user.target\n")
+	m.write("/etc/hosts", "127.0.0.1 localhost\n")
+	m.boot()
+	m.sh("useradd -m alice && useradd -m bob && systemctl enable --now --quiet origin")
+	return m
+}
+
+// one is the only file in dist of a pattern.
+func one(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(distDir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s in %s: %v, %v", pattern, distDir, found, err)
+	}
+	return found[0]
+}
+
+// TestDebian is the life of the packages on one machine.
+func TestDebian(t *testing.T) {
+	m := prepared(t)
+	for name, pattern := range map[string]string{"d.deb": "sallyport_*_amd64.deb", "e.deb": "sallyport-edge_*_amd64.deb", "t.deb": "sallyport-tray_*_amd64.deb"} {
+		m.host("cp", one(t, pattern), filepath.Join(m.root, "opt", name))
+	}
+	before := m.traces()
+	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/d.deb")
+	if state := m.run("systemctl", "is-active", "sallyportd"); state != "active" {
+		t.Fatalf("after the install it is %s", state)
+	}
+	m.startUp()
+	m.exposure("sallyportd")
+	m.secondDaemon()
+	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/e.deb", "/opt/t.deb")
+	m.compareWithManifest()
+	m.world()
+	m.signIn()
+	m.sentence("after the install")
+	m.refusedToBob()
+	m.killed()
+	m.reboot()
+	m.atBoot()
+	m.sentence("after a reboot")
+	m.upgraded()
+	m.exposure("sallyport-edge")
+	m.run("apt-get", "purge", "-y", "sallyport", "sallyport-tray", "sallyport-edge")
+	if left := differences(before, m.traces()); len(left) > 0 {
+		t.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
+	}
+}
+
+// startUp prints how long the daemon took, without any network.
+func (m *machine) startUp() {
+	m.Helper()
+	times := strings.Fields(m.sh("systemctl show sallyportd -P ExecMainStartTimestampMonotonic -P ActiveEnterTimestampMonotonic"))
+	if len(times) != 2 {
+		m.Fatalf("times %q", times)
+	}
+	started, err1 := strconv.Atoi(times[0])
+	active, err2 := strconv.Atoi(times[1])
+	if err1 != nil || err2 != nil {
+		m.Fatal(err1, err2)
+	}
+	m.Logf("ready without a network after %d ms", (active-started)/1000)
+	if got := m.run("systemctl", "show", "-P", "Type", "sallyportd"); got != "notify" {
+		m.Errorf("type %s", got)
+	}
+}
+
+var exposed = regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`)
+
+// exposure prints systemd's own figure.
+func (m *machine) exposure(unit string) {
+	m.Helper()
+	out := m.run("systemd-analyze", "security", "--no-pager", unit+".service")
+	found := exposed.FindStringSubmatch(out)
+	if found == nil {
+		m.Fatal(out)
+	}
+	level, err := strconv.ParseFloat(found[1], 64)
+	if err != nil || level > maximum {
+		m.Errorf("systemd-analyze security %s: %s, at most %.1f is wanted", unit, found[1], maximum)
+	}
+	m.Logf("systemd-analyze security %s: %s", unit, found[1])
+}
+
+// secondDaemon: two never share a state directory.
+func (m *machine) secondDaemon() {
+	m.Helper()
+	_, err := m.try("timeout", "3", "runuser", "-u", "sallyport", "--", "sallyportd", "run", "--socket", "/tmp/other/d.sock")
+	if err == nil || !strings.Contains(err.Error(), "another sallyportd") {
+		m.Errorf("a second daemon said %v", err)
+	}
+	m.Logf("a second daemon: %v", err)
+}
+
+// compareWithManifest holds the machine against the manifest, both ways.
+func (m *machine) compareWithManifest() {
+	m.Helper()
+	want := map[string]string{}
+	for _, p := range manifest.Parts {
+		for _, e := range append(manifest.PackageEntries(manifest.Deb, p), manifest.Directories(p)...) {
+			want[e.Path] = fmt.Sprintf("%s:%s %o", e.OwnerName(), e.GroupName(), e.Mode)
+		}
+	}
+	for path, row := range want {
+		if got := m.run("stat", "-c", "%U:%G %a", path); got != row {
+			m.Errorf("%s is %s, the manifest says %s", path, got, row)
+		}
+	}
+	for _, p := range manifest.Parts {
+		for _, path := range strings.Split(m.run("dpkg", "-L", string(p)), "\n") {
+			info, err := os.Lstat(filepath.Join(m.root, path))
+			if err == nil && info.IsDir() {
+				continue
+			}
+			if want[path] == "" {
+				m.Errorf("%s has %s, of which the manifest knows nothing", p, path)
+			}
+		}
+	}
+	ours := m.sh(`find / -xdev \( -path /proc -o -path /sys -o -path /opt -o -path /var/lib/dpkg -o -path /var/cache -o -path /run -o -path /var/lib/systemd -o -path /etc/systemd -o -path /var/tmp \) -prune -o -iname '*sallyport*' -print`)
+	for _, path := range strings.Split(ours, "\n") {
+		parent := slices.ContainsFunc([]string{"/usr/share/doc/", "/usr/share/licenses/"}, func(d string) bool { return strings.HasPrefix(path, d) })
+		if want[path] == "" && !parent && filepath.Dir(path) != "/var/lib/sallyport" {
+			m.Errorf("%s is there, of which the manifest knows nothing", path)
+		}
+	}
+}
+
+// world sets up an edge, a tunnel and a forward, as the documents say.
+func (m *machine) world() {
+	m.Helper()
+	m.run("sallyport-edge", "init", "--dir", "/etc/sallyport", "--state", "/var/lib/sallyport-edge", "--name", "localhost", "--site", "site.com", "--listen", "127.0.0.1:8443")
+	m.run("sallyport-edge", "service", "install")
+	m.sh("echo '" + secret + "' | sallyport-edge person add " + person + " --password-stdin")
+	m.run("sallyport-edge", "app", "add", app, "--allow", "domain:site.com")
+	m.sh("sallyport edge use --machine localhost:8443 --ca /var/lib/sallyport-edge/ca/ca.pem || sallyport edge use --machine localhost:8443")
+	m.sh("sallyport-edge token new --site site.com --hostnames '*.site.com' --json | sed -n 's/.*\"\\(secret\\|token\\)\": *\"\\([^\"]*\\)\".*/\\2/p' | tail -n 1 | sallyport tunnel join")
+	m.run("sallyport", "tunnel", "add", app, "tcp://"+origin)
+	m.sh("cp /var/lib/sallyport-edge/ca/ca.pem /home/alice/ca.pem && chmod 644 /home/alice/ca.pem")
+	m.as("alice", "sallyport edge use localhost:8443 --ca /home/alice/ca.pem")
+	m.as("alice", "sallyport forward add "+app+" "+entry)
+	m.tunnelUp()
+}
+
+func (m *machine) as(user, line string) string {
+	m.Helper()
+	return m.run("runuser", "-u", user, "--", "sh", "-c", "cd; "+line)
+}
+
+func (m *machine) tunnelUp() {
+	m.Helper()
+	took := m.until("tunnel online", func() bool {
+		out, err := m.try("sallyport", "tunnel", "list")
+		return err == nil && strings.Contains(out, "online")
+	})
+	m.Logf("tunnel online after %d ms", took.Milliseconds())
+}
+
+var loginURL = regexp.MustCompile(`https?://\S+/login/\S+`)
+
+// signIn is alice in a shell of the machine, with a browser elsewhere.
+func (m *machine) signIn() {
+	m.Helper()
+	cmd, err := m.command(m.ctx, "runuser", "-u", "alice", "--", "sh", "-c", "cd; exec sallyport login --no-browser 2>&1")
+	if err != nil {
+		m.Fatal(err)
+	}
+	keyboard, err := cmd.StdinPipe()
+	if err != nil {
+		m.Fatal(err)
+	}
+	screen, err := cmd.StdoutPipe()
+	if err != nil {
+		m.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		m.Fatal(err)
+	}
+	var shown bytes.Buffer
+	b := make([]byte, 4096)
+	for !loginURL.Match(shown.Bytes()) {
+		n, err := screen.Read(b)
+		if err != nil {
+			m.Fatalf("login: %v: %s", err, shown.Bytes())
+		}
+		shown.Write(b[:n])
+	}
+	code := m.run("env", helperEnv+"=1", "helper", "login", loginURL.FindString(shown.String()), person, secret)
+	fmt.Fprintln(keyboard, code)
+	keyboard.Close()
+	rest, _ := io.ReadAll(screen)
+	if err := cmd.Wait(); err != nil {
+		m.Fatalf("login: %v: %s%s", err, shown.Bytes(), rest)
+	}
+}
+
+// sentence goes through the forward to the origin and back.
+func (m *machine) sentence(when string) {
+	m.Helper()
+	out := m.as("alice", helperEnv+"=1 helper say "+entry+" 'open sesame'")
+	if out != "open sesame" {
+		m.Errorf("%s the forward gives back %q", when, out)
+	}
+	m.Logf("%s a connection goes through", when)
+}
+
+// refusedToBob: a port belongs to one OS user, under the account too.
+func (m *machine) refusedToBob() {
+	m.Helper()
+	out, err := m.try("runuser", "-u", "bob", "--", "env", helperEnv+"=1", "helper", "say", entry, "let me in")
+	if err == nil || out != "" {
+		m.Errorf("bob got %q, %v", out, err)
+	}
+}
+
+// killed: back in two seconds, and nobody signs in again.
+func (m *machine) killed() {
+	m.Helper()
+	was := m.mainPID("sallyportd")
+	m.run("kill", "-9", strconv.Itoa(was))
+	took := m.until("back after kill -9", func() bool {
+		out, err := m.try("systemctl", "show", "sallyportd", "-P", "MainPID", "-P", "ActiveState")
+		f := strings.Fields(out)
+		return err == nil && len(f) == 2 && f[0] != "0" && f[0] != strconv.Itoa(was) && f[1] == "active"
+	})
+	m.Logf("back %d ms after kill -9", took.Milliseconds())
+	m.tunnelUp()
+	m.sentence("after kill -9")
+}
+
+// atBoot: what was kept is bound before anyone has logged in.
+func (m *machine) atBoot() {
+	m.Helper()
+	if who := m.run("loginctl", "list-sessions", "--no-legend"); who != "" {
+		m.Errorf("somebody is logged in: %s", who)
+	}
+	if out := m.sh("ss -Hltn"); !strings.Contains(out, entry) {
+		m.Errorf("the forward is not bound after boot: %s", out)
+	}
+	m.tunnelUp()
+}
+
+// upgraded: the same package again restarts the service and keeps state.
+func (m *machine) upgraded() {
+	m.Helper()
+	was := m.mainPID("sallyportd")
+	m.run("apt-get", "install", "-y", "--reinstall", "/opt/d.deb")
+	if now := m.mainPID("sallyportd"); now == was || now == 0 {
+		m.Errorf("process %d after the upgrade, %d before", now, was)
+	}
+	m.tunnelUp()
+	m.sentence("after an upgrade")
+}
+
+// TestInstaller is the archive on a machine that takes no package.
+func TestInstaller(t *testing.T) {
+	m := prepared(t)
+	m.host("tar", "-xzf", one(t, "sallyport-*-linux-amd64.tar.gz"), "-C", filepath.Join(m.root, "opt"), "--strip-components=1")
+	before := m.traces()
+	m.run("/opt/bin/sallyport-installer", "install", "--role", "host")
+	m.run("sallyport", "status")
+	m.Log(m.run("sallyport-installer", "verify"))
+	m.run("/opt/bin/sallyport-installer", "install", "--role", "client")
+	m.run("sallyportd", "service", "install") // again: nothing changes
+	m.run("sallyport", "edge", "use", "--machine", "edge.site.com")
+	was := m.mainPID("sallyportd")
+	m.run("/opt/bin/sallyport-installer", "upgrade")
+	if now := m.mainPID("sallyportd"); now == was || now == 0 {
+		t.Errorf("process %d after the upgrade, %d before", now, was)
+	}
+	if out := m.run("sallyport", "edge", "list"); !strings.Contains(out, "edge.site.com") {
+		t.Errorf("the upgrade lost state: %s", out)
+	}
+	m.run("sallyport-installer", "verify")
+	m.write("/usr/bin/sallyport", "something else")
+	if out, err := m.try("sallyport-installer", "verify"); err == nil || !strings.Contains(out, "/usr/bin/sallyport was changed") {
+		t.Errorf("verify says %q, %v", out, err)
+	}
+	m.run("sallyport-installer", "uninstall")
+	if _, err := os.Stat(filepath.Join(m.root, "var/lib/sallyport")); err != nil {
+		t.Errorf("uninstall took the state: %v", err)
+	}
+	m.run("/opt/bin/sallyport-installer", "install", "--role", "host")
+	m.run("sallyport-installer", "uninstall", "--purge")
+	if left := differences(before, m.traces()); len(left) > 0 {
+		t.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
+	}
+}
+
+// TestSecondBuildIsTheSame compares what two builds made, where there are two.
+func TestSecondBuildIsTheSame(t *testing.T) {
+	second := os.Getenv("SALLYPORT_DIST2")
+	if second == "" {
+		t.Skip("needs SALLYPORT_DIST2: make disttest")
+	}
+	n := 0
+	err := fs.WalkDir(os.DirFS(distDir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		if out, err := exec.Command("cmp", filepath.Join(distDir, name), filepath.Join(second, name)).CombinedOutput(); err != nil {
+			t.Errorf("%s", out)
+		}
+		return nil
+	})
+	if err != nil || n == 0 {
+		t.Error(n, err)
+	}
+}
