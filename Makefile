@@ -97,6 +97,22 @@ dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (D
 	@command -v wixl >/dev/null || [ -n '$(findstring -quick,$(DIST))' ] || test/scripts/distdeps.sh
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(GO) run ./packaging -go $(GO) -version '$(VERSION)' -commit '$(COMMIT)' -out $(or $(DISTDIR),dist) $(DIST)
 
+ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
+
+.PHONY: packagestest
+packagestest: ## packages and installer on a booted systemd (root; makes a Debian tree once; 3 minutes)
+	@test/scripts/distdeps.sh; test/scripts/rootfs.sh '$(ROOTFS)'
+	$(MAKE) dist DIST=-quick
+	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 14m -v .
+	lintian --fail-on error,warning dist/*.deb
+	@for f in dist/*.rpm; do rpmlint -c packaging/rpmlint.toml $$f; done
+
+.PHONY: disttest
+disttest: ## two builds from two folders are the same, byte for byte
+	@set -e; d=$$(mktemp -d); trap 'git worktree remove --force $$d/tree; rm -rf $$d' EXIT; git worktree add -q --detach $$d/tree; \
+	$(MAKE) dist DISTDIR=$$d/one VERSION='$(VERSION)'; $(MAKE) -C $$d/tree dist DISTDIR=$$d/two VERSION='$(VERSION)'; \
+	cd test/packages && SALLYPORT_DIST=$$d/one SALLYPORT_DIST2=$$d/two $(GO) test -count=1 -v -run TestSecondBuildIsTheSame .
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(BIN) dist demo

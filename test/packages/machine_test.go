@@ -110,7 +110,7 @@ func (m *machine) command(ctx context.Context, args ...string) (*exec.Cmd, error
 	if pid == "" {
 		return nil, errors.New("the machine is off")
 	}
-	enter := []string{"--target", pid, "--all", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	enter := []string{"--target", pid, "--all", "--", "env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	return exec.CommandContext(ctx, "nsenter", append(enter, args...)...), nil
 }
 
@@ -209,15 +209,33 @@ func (m *machine) mainPID(unit string) int {
 }
 
 // traces are everything that an installation could leave: files and directories
-// (those of logs and caches aside), accounts, units, processes.
+// (those of logs and caches aside), accounts, units, processes. A unit of which
+// systemd knows no more than that there is none is none.
 func (m *machine) traces() []string {
 	m.Helper()
 	files := m.sh(`find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /root -o -path /var/log -o -path /var/cache -o -path /var/lib/apt \
 		-o -path /var/lib/dpkg -o -path /var/tmp -o -path /var/lib/systemd/random-seed -o -path /run/systemd -o -path /run/udev -o -name '*-' -o -name '*.lock' \) -prune -o -print; find /run /tmp /var -iname '*sallyport*'`)
-	rest := m.sh(`cat /etc/passwd /etc/group; systemctl list-unit-files --no-legend | grep -i sallyport; systemctl list-units --all --no-legend | grep -i sallyport; ps -eo comm | grep sallyport; true`)
+	rest := m.sh(`cat /etc/passwd /etc/group; systemctl list-unit-files --no-legend | grep -i sallyport; systemctl list-units --all --no-legend | grep -i sallyport | grep -v 'not-found *inactive'; ps -eo comm | grep sallyport; true`)
 	lines := strings.Split(files+"\n"+rest, "\n")
 	slices.Sort(lines)
 	return slices.Compact(lines)
+}
+
+// noTraces fails where the machine does not come to be as before: systemd
+// forgets units a moment after they are gone.
+func (m *machine) noTraces(before []string) {
+	m.Helper()
+	var left []string
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range 5 {
+		if left = differences(before, m.traces()); len(left) == 0 {
+			m.Log("purge left 0 files, services, users")
+			return
+		}
+		<-tick.C
+	}
+	m.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
 }
 
 // differences are the lines of either that are not in the other.

@@ -93,10 +93,9 @@ func TestDebian(t *testing.T) {
 	m.sentence("after a reboot")
 	m.upgraded()
 	m.exposure("sallyport-edge")
+	m.run("rm", "/home/alice/ca.pem")
 	m.run("apt-get", "purge", "-y", "sallyport", "sallyport-tray", "sallyport-edge")
-	if left := differences(before, m.traces()); len(left) > 0 {
-		t.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
-	}
+	m.noTraces(before)
 }
 
 // startUp prints how long the daemon took, without any network.
@@ -201,11 +200,11 @@ func (m *machine) as(user, line string) string {
 
 func (m *machine) tunnelUp() {
 	m.Helper()
-	took := m.until("tunnel online", func() bool {
+	took := m.until("tunnel published", func() bool {
 		out, err := m.try("sallyport", "tunnel", "list")
-		return err == nil && strings.Contains(out, "online")
+		return err == nil && strings.Contains(out, "published")
 	})
-	m.Logf("tunnel online after %d ms", took.Milliseconds())
+	m.Logf("tunnel published after %d ms", took.Milliseconds())
 }
 
 var loginURL = regexp.MustCompile(`https?://\S+/login/\S+`)
@@ -334,9 +333,7 @@ func TestInstaller(t *testing.T) {
 	}
 	m.run("/opt/bin/sallyport-installer", "install", "--role", "host")
 	m.run("sallyport-installer", "uninstall", "--purge")
-	if left := differences(before, m.traces()); len(left) > 0 {
-		t.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
-	}
+	m.noTraces(before)
 }
 
 // TestSecondBuildIsTheSame compares what two builds made, where there are two.
