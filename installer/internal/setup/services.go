@@ -38,16 +38,25 @@ func (s *Setup) guardServices(ctx context.Context) step {
 	}}
 }
 
-// serviceSteps bring the services up: enabled in another tree, running here.
+// enableSteps have the services of another tree start at its boot.
+func (s *Setup) enableSteps(parts []manifest.Part, after *receipt) []step {
+	var out []step
+	if s.Root == "" || s.OS != "linux" {
+		return nil
+	}
+	for _, m := range s.services(parts) {
+		out = append(out, s.enableStep(m, after))
+	}
+	return out
+}
+
+// serviceSteps bring the services of this machine up.
 func (s *Setup) serviceSteps(ctx context.Context, parts []manifest.Part) []step {
 	var out []step
+	if s.Root != "" {
+		return nil
+	}
 	for _, m := range s.services(parts) {
-		if s.Root != "" {
-			if s.OS == "linux" {
-				out = append(out, s.enableStep(m))
-			}
-			continue
-		}
 		verb := "install"
 		if slices.Contains(s.before.Parts, m.Part) {
 			verb = "restart"
@@ -83,11 +92,10 @@ func wants(m manifest.Service) string {
 	return "/etc/systemd/system/multi-user.target.wants/" + m.Name + ".service"
 }
 
-func (s *Setup) enableStep(m manifest.Service) step {
+func (s *Setup) enableStep(m manifest.Service, after *receipt) step {
 	link := s.at(wants(m))
 	return step{says: "enable service " + m.Name, do: func() (func() error, error) {
-		var made receipt
-		undo, err := s.parents(wants(m), &made)
+		undo, err := s.parents(wants(m), after)
 		if err != nil {
 			return undo, err
 		}

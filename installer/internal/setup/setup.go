@@ -121,6 +121,7 @@ func (s *Setup) put(ctx context.Context, parts []manifest.Part) error {
 		steps = append(steps, s.guardServices(ctx)) // its undo comes after that of the files
 	}
 	steps = append(steps, s.entrySteps(parts, &after)...)
+	steps = append(steps, s.enableSteps(parts, &after)...)
 	steps = append(steps, s.receiptStep(&after))
 	steps = append(steps, s.serviceSteps(ctx, parts)...)
 	return j.run(steps)
