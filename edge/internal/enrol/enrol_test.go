@@ -254,6 +254,29 @@ func TestEndedByKeyIsTheLast(t *testing.T) {
 	}
 }
 
+// A group claims so many hostnames and no more; what is given back counts no more.
+func TestClaimsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	c := create(t, s, NewConnector{Key: key(1), Site: "site.com"})
+	if err := s.Claim(t.Context(), c, "first.site.com"); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.claimed[c.Group] = MaxClaims
+	s.mu.Unlock()
+	if err := s.Claim(t.Context(), c, "one-more.site.com"); !isReason(err, wire.CodeLimit) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := s.Claim(t.Context(), c, "first.site.com"); err != nil {
+		t.Errorf("one that it has: %v", err)
+	}
+	other := create(t, s, NewConnector{Key: key(2), Site: "site.com"})
+	if err := s.Claim(t.Context(), other, "other.site.com"); err != nil {
+		t.Errorf("another group: %v", err)
+	}
+}
+
 func TestClaimRaceHasOneWinner(t *testing.T) {
 	t.Parallel()
 	s, again := open(t)

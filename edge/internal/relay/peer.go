@@ -84,8 +84,11 @@ func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip
 	sockopt.Carrier(c.Conn)
 	c.SetDeadline(deadline)
 	c.Conn = socket.Direct(c.Conn)
-	tc := tls.Server(c, r.linkTLS)
-	if err := tc.HandshakeContext(ctx); err != nil {
+	turn := r.turns.Begin(c, deadline)
+	tc := tls.Server(turn, r.linkTLS)
+	err := tc.HandshakeContext(ctx)
+	turn.Finish()
+	if err != nil {
 		r.log.Debug("handshake of a link failed", "address", addr, "error", err)
 		r.refuse(c.Conn, s, causeTLS)
 		return

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type Relay struct {
 	meter   Meter
 	wait    times
 	gate    *gate.Gate
+	turns   *gate.Turns
 	ask     decide.Decider
 	trunks  *trunk.Table
 	web     *webside.Server
@@ -100,6 +102,8 @@ func newRelay(cfg Config, wait times) *Relay {
 	if r.meter == nil {
 		r.meter = noMeter{}
 	}
+	// Half of the processors: the rest is for what lives.
+	r.turns = gate.NewTurns(runtime.NumCPU() / 2)
 	r.gate = gate.New(gate.MaxTotal, gate.MaxAddress, func() { r.meter.Refused(causeCulled) })
 	r.ask = decide.Decider{
 		Settings: cfg.Settings, Sessions: cfg.Sessions, Apps: cfg.Apps, Enrol: cfg.Enrol, Registry: cfg.Registry,

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -278,6 +279,30 @@ func (d *device) over(tc *tls.Conn) *peerLink {
 		p.Run(context.Background(), func(_ uint32, m wire.Message) { p.msgs <- m })
 	}()
 	t.Cleanup(func() { p.Close(); <-ended })
+	return p
+}
+
+// dialLater makes a link with its hello on a goroutine of wg; without a welcome
+// it came to nothing.
+func (d *device) dialLater(ctx context.Context, wg *sync.WaitGroup, hello wire.Hello) *peerLink {
+	p := &peerLink{d: d, msgs: make(chan wire.Message, 100)}
+	wg.Go(func() {
+		tc := tls.Client(d.w.tcp2(), wire.LinkClientConfig(d.cert, "localhost", d.w.roots))
+		if tc.HandshakeContext(ctx) != nil {
+			tc.Close()
+			return
+		}
+		p.Link = wire.NewLink(tc)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			p.Run(context.Background(), func(_ uint32, m wire.Message) { p.msgs <- m })
+		}()
+		d.w.t.Cleanup(func() { p.Close(); <-ended })
+		if reply, err := p.Call(ctx, &hello); err == nil {
+			p.welcome, _ = reply.(*wire.Welcome)
+		}
+	})
 	return p
 }
 
