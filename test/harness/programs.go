@@ -16,7 +16,8 @@ import (
 const BinEnv = "SALLYPORT_BIN"
 
 // Programs are the paths of the programs under test.
-type Programs struct{ Daemon, Ctl, Edge string }
+// Tray is built where `make build` builds it.
+type Programs struct{ Daemon, Ctl, Edge, Tray string }
 
 var builtPrograms struct {
 	sync.Mutex
@@ -64,7 +65,7 @@ func RemovePrograms() error {
 }
 
 func programsIn(dir string) (Programs, error) {
-	p := Programs{}
+	p := Programs{Tray: filepath.Join(dir, "sallyport-tray"+executableSuffix)}
 	for name, at := range map[string]*string{"sallyportd": &p.Daemon, "sallyport": &p.Ctl, "sallyport-edge": &p.Edge} {
 		*at = filepath.Join(dir, name+executableSuffix)
 		if _, err := os.Stat(*at); err != nil {
@@ -80,7 +81,7 @@ func build(ctx context.Context, dir string) error {
 	if _, err := os.Stat(filepath.Join(root, "go.mod")); !ok || err != nil {
 		return fmt.Errorf("build the programs: no module at %s: set %s", root, BinEnv)
 	}
-	for name, folder := range map[string]string{"sallyportd": "daemon", "sallyport": "ctl", "sallyport-edge": "edge"} {
+	for name, folder := range map[string]string{"sallyportd": "daemon", "sallyport": "ctl", "sallyport-edge": "edge", "sallyport-tray": "tray"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name+executableSuffix), "./"+folder)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

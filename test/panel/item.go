@@ -29,6 +29,7 @@ type Entry struct {
 	Label    string
 	Enabled  bool
 	Checked  bool
+	Line     bool // no entry but a line between two
 	Children []Entry
 }
 
@@ -109,6 +110,9 @@ func entries(l layout) ([]Entry, error) {
 			switch name {
 			case "label":
 				e.Label, _ = value.Value().(string)
+			case "type":
+				kind, _ := value.Value().(string)
+				e.Line = kind == "separator"
 			case "enabled":
 				e.Enabled, _ = value.Value().(bool)
 			case "toggle-state":
@@ -116,7 +120,7 @@ func entries(l layout) ([]Entry, error) {
 				e.Checked = n == 1
 			}
 		}
-		if shown, ok := child.Properties["visible"].Value().(bool); ok && !shown || e.Label == "" {
+		if shown, ok := child.Properties["visible"].Value().(bool); ok && !shown || e.Label == "" && !e.Line {
 			continue
 		}
 		var err error
@@ -131,7 +135,7 @@ func entries(l layout) ([]Entry, error) {
 // find looks for an entry whose label contains a text, in submenus too.
 func find(all []Entry, text string) (Entry, bool) {
 	for _, e := range all {
-		if strings.Contains(e.Label, text) {
+		if !e.Line && strings.Contains(e.Label, text) {
 			return e, true
 		}
 		if child, ok := find(e.Children, text); ok {
@@ -171,6 +175,71 @@ func (i *Item) Gone(ctx context.Context, text string) error {
 		_, found := find(all, text)
 		return !found, nil
 	})
+}
+
+// ClickEntry opens the menu with the mouse and clicks the entry whose label
+// contains the last of texts; those before it lead through submenus.
+func (d *Desktop) ClickEntry(ctx context.Context, i *Item, texts ...string) error {
+	var entries []Entry
+	err := await(ctx, fmt.Sprintf("entries %q in the menu", texts), func() (bool, error) {
+		var err error
+		entries, err = i.Menu(ctx)
+		return err == nil && leads(entries, texts), err
+	})
+	if err != nil {
+		return err
+	}
+	window, err := d.OpenMenu(ctx)
+	if err != nil {
+		return err
+	}
+	for n, text := range texts {
+		x, y, e, err := place(window, entries, text)
+		if err != nil {
+			return err
+		}
+		if n == len(texts)-1 {
+			return d.choose(ctx, window, x, y)
+		}
+		if window, err = d.opens(ctx, submenuHeight, func() error { return d.Hover(ctx, x, y) }); err != nil {
+			return err
+		}
+		entries = e.Children
+	}
+	return nil
+}
+
+// leads says whether texts name entries that can be clicked, one below the other.
+func leads(entries []Entry, texts []string) bool {
+	for _, e := range entries {
+		if !e.Line && e.Enabled && strings.Contains(e.Label, texts[0]) {
+			return len(texts) == 1 || leads(e.Children, texts[1:])
+		}
+	}
+	return false
+}
+
+// What a menu of the panel's theme has around its entries, and a line's height.
+const menuPadding, menuShadow, lineHeight = 20, 8, 1
+
+// place finds the middle of an entry: all are of one height.
+func place(w Window, entries []Entry, text string) (x, y int, e Entry, err error) {
+	rows, lines, row, above := 0, 0, -1, 0
+	for _, candidate := range entries {
+		switch {
+		case candidate.Line:
+			lines++
+			continue
+		case row < 0 && candidate.Enabled && strings.Contains(candidate.Label, text):
+			row, above, e = rows, lines, candidate
+		}
+		rows++
+	}
+	if row < 0 {
+		return 0, 0, e, fmt.Errorf("no entry %q in %+v", text, entries)
+	}
+	height := (w.Height - menuPadding - lines*lineHeight) / rows
+	return w.X + 60, w.Y + menuShadow + row*height + height/2 + above*lineHeight, e, nil
 }
 
 // Click waits for an entry that can be clicked, and clicks it as a panel does.

@@ -101,10 +101,15 @@ func (d *Desktop) Env() []string {
 	}
 }
 
-// run starts a program that ends with the desktop.
+// run starts a program of the desktop.
 func (d *Desktop) run(name string, args ...string) (*exec.Cmd, error) {
+	return d.Run(d.Env(), name, args...)
+}
+
+// Run starts a program that ends with the desktop; env is its environment.
+func (d *Desktop) Run(env []string, name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.Dir, d.Env(), d.log, d.log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.Dir, env, d.log, d.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -155,7 +160,7 @@ func (d *Desktop) Close() {
 
 func end(cmd *exec.Cmd) {
 	cmd.Process.Kill()
-	cmd.Wait()
+	cmd.Wait() // an error where it was waited for before
 }
 
 // watcher is the bus name of a panel that shows trays.

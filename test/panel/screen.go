@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // command runs a program of the desktop to its end and gives its output.
@@ -65,36 +66,92 @@ type Window struct {
 
 // OpenMenu clicks the icon with the mouse and waits for the menu's window.
 func (d *Desktop) OpenMenu(ctx context.Context) (Window, error) {
+	return d.opens(ctx, menuHeight, func() error { return d.Mouse(ctx, iconAt, iconAt) })
+}
+
+// menuHeight is less than that of the menu and more than that of a tooltip;
+// submenuHeight is that of one entry.
+const menuHeight, submenuHeight = 100, 25
+
+// menuTime is how long a menu takes to open or to close, with its animation.
+const menuTime = time.Second
+
+// opens waits for the window of a menu, of a height at least, that act opens.
+// It acts again where nothing happens: a panel shows an icon before it knows
+// its menu, and a menu takes no clicks for a moment after it opened.
+func (d *Desktop) opens(ctx context.Context, height int, act func() error) (Window, error) {
 	before, err := d.windows(ctx)
 	if err != nil {
 		return Window{}, err
 	}
-	if err := d.Mouse(ctx, iconAt, iconAt); err != nil {
-		return Window{}, err
-	}
 	var menu Window
 	err = await(ctx, "the menu's window", func() (bool, error) {
-		now, err := d.windows(ctx)
-		if err != nil {
+		if err := act(); err != nil {
 			return false, err
 		}
-		for _, id := range now {
-			if slices.Contains(before, id) {
-				continue
-			}
-			if menu, err = d.window(ctx, id); err == nil && menu.Width > 100 && menu.Height > 100 {
-				return true, nil
-			}
-		}
-		return false, nil
+		soon, cancel := context.WithTimeout(ctx, menuTime)
+		defer cancel()
+		return await(soon, "", func() (bool, error) {
+			menu, err = d.appeared(soon, before, height)
+			return menu.ID != "", err
+		}) == nil, nil
 	})
-	return menu, err
+	if err != nil {
+		return menu, err
+	}
+	return d.settled(ctx, menu)
+}
+
+// appeared finds a window of a height at least that was not there before.
+func (d *Desktop) appeared(ctx context.Context, before []string, height int) (Window, error) {
+	now, err := d.windows(ctx)
+	if err != nil {
+		return Window{}, err
+	}
+	for _, id := range now {
+		if slices.Contains(before, id) {
+			continue
+		}
+		if w, err := d.window(ctx, id); err == nil && w.Height >= height && w.Y >= iconAt {
+			return w, nil
+		}
+	}
+	return Window{}, nil
 }
 
 // Shown says whether a window is on the screen.
 func (d *Desktop) Shown(ctx context.Context, w Window) (bool, error) {
 	now, err := d.windows(ctx)
 	return slices.Contains(now, w.ID), err
+}
+
+// choose points at an entry of a menu and clicks, again where the menu stays.
+func (d *Desktop) choose(ctx context.Context, menu Window, x, y int) error {
+	return await(ctx, "the menu to close", func() (bool, error) {
+		if err := d.Hover(ctx, x, y); err != nil {
+			return false, err
+		}
+		if err := d.Mouse(ctx, x, y); err != nil {
+			return false, err
+		}
+		soon, cancel := context.WithTimeout(ctx, menuTime)
+		defer cancel()
+		return await(soon, "", func() (bool, error) {
+			shown, err := d.Shown(ctx, menu)
+			return !shown, err
+		}) == nil, nil
+	})
+}
+
+// settled waits until a window has the same place and size twice.
+func (d *Desktop) settled(ctx context.Context, w Window) (Window, error) {
+	err := await(ctx, "the menu to settle", func() (bool, error) {
+		now, err := d.window(ctx, w.ID)
+		same := now == w
+		w = now
+		return same, err
+	})
+	return w, err
 }
 
 // windows are the visible ones.
