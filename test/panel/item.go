@@ -25,12 +25,11 @@ type Item struct {
 
 // Entry is one visible entry of a menu.
 type Entry struct {
-	ID       int32
-	Label    string
-	Enabled  bool
-	Checked  bool
-	Line     bool // no entry but a line between two
-	Children []Entry
+	ID      int32
+	Label   string
+	Enabled bool
+	Checked bool
+	Line    bool // no entry but a line between two
 }
 
 // AwaitItem waits until a tray is registered with the panel.
@@ -123,23 +122,16 @@ func entries(l layout) ([]Entry, error) {
 		if shown, ok := child.Properties["visible"].Value().(bool); ok && !shown || e.Label == "" && !e.Line {
 			continue
 		}
-		var err error
-		if e.Children, err = entries(child); err != nil {
-			return nil, err
-		}
 		out = append(out, e)
 	}
 	return out, nil
 }
 
-// find looks for an entry whose label contains a text, in submenus too.
+// find looks for an entry whose label contains a text.
 func find(all []Entry, text string) (Entry, bool) {
 	for _, e := range all {
 		if !e.Line && strings.Contains(e.Label, text) {
 			return e, true
-		}
-		if child, ok := find(e.Children, text); ok {
-			return child, true
 		}
 	}
 	return Entry{}, false
@@ -177,53 +169,32 @@ func (i *Item) Gone(ctx context.Context, text string) error {
 	})
 }
 
-// ClickEntry opens the menu with the mouse and clicks the entry whose label
-// contains the last of texts; those before it lead through submenus.
-func (d *Desktop) ClickEntry(ctx context.Context, i *Item, texts ...string) error {
-	var entries []Entry
-	err := await(ctx, fmt.Sprintf("entries %q in the menu", texts), func() (bool, error) {
-		var err error
-		entries, err = i.Menu(ctx)
-		return err == nil && leads(entries, texts), err
-	})
-	if err != nil {
+// ClickEntry waits for an entry that can be clicked, and clicks it with the
+// mouse.
+func (d *Desktop) ClickEntry(ctx context.Context, i *Item, text string) error {
+	if _, err := i.Await(ctx, text, func(e Entry) bool { return e.Enabled }); err != nil {
 		return err
 	}
 	window, err := d.OpenMenu(ctx)
 	if err != nil {
 		return err
 	}
-	for n, text := range texts {
-		x, y, e, err := place(window, entries, text)
-		if err != nil {
-			return err
-		}
-		if n == len(texts)-1 {
-			return d.choose(ctx, window, x, y)
-		}
-		if window, err = d.opens(ctx, submenuHeight, func() error { return d.Hover(ctx, x, y) }); err != nil {
-			return err
-		}
-		entries = e.Children
+	entries, err := i.Menu(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// leads says whether texts name entries that can be clicked, one below the other.
-func leads(entries []Entry, texts []string) bool {
-	for _, e := range entries {
-		if !e.Line && e.Enabled && strings.Contains(e.Label, texts[0]) {
-			return len(texts) == 1 || leads(e.Children, texts[1:])
-		}
+	x, y, err := place(window, entries, text)
+	if err != nil {
+		return err
 	}
-	return false
+	return d.choose(ctx, window, x, y)
 }
 
 // What a menu of the panel's theme has around its entries, and a line's height.
 const menuPadding, menuShadow, lineHeight = 20, 8, 1
 
 // place finds the middle of an entry: all are of one height.
-func place(w Window, entries []Entry, text string) (x, y int, e Entry, err error) {
+func place(w Window, entries []Entry, text string) (x, y int, err error) {
 	rows, lines, row, above := 0, 0, -1, 0
 	for _, candidate := range entries {
 		switch {
@@ -231,15 +202,15 @@ func place(w Window, entries []Entry, text string) (x, y int, e Entry, err error
 			lines++
 			continue
 		case row < 0 && candidate.Enabled && strings.Contains(candidate.Label, text):
-			row, above, e = rows, lines, candidate
+			row, above = rows, lines
 		}
 		rows++
 	}
 	if row < 0 {
-		return 0, 0, e, fmt.Errorf("no entry %q in %+v", text, entries)
+		return 0, 0, fmt.Errorf("no entry %q in %+v", text, entries)
 	}
 	height := (w.Height - menuPadding - lines*lineHeight) / rows
-	return w.X + 60, w.Y + menuShadow + row*height + height/2 + above*lineHeight, e, nil
+	return w.X + 60, w.Y + menuShadow + row*height + height/2 + above*lineHeight, nil
 }
 
 // Click waits for an entry that can be clicked, and clicks it as a panel does.

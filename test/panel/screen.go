@@ -66,20 +66,19 @@ type Window struct {
 
 // OpenMenu clicks the icon with the mouse and waits for the menu's window.
 func (d *Desktop) OpenMenu(ctx context.Context) (Window, error) {
-	return d.opens(ctx, menuHeight, func() error { return d.Mouse(ctx, iconAt, iconAt) })
+	return d.opens(ctx, func() error { return d.Mouse(ctx, iconAt, iconAt) })
 }
 
-// menuHeight is less than that of the menu and more than that of a tooltip;
-// submenuHeight is that of one entry.
-const menuHeight, submenuHeight = 100, 25
+// menuHeight is less than that of the menu and more than that of a tooltip.
+const menuHeight = 100
 
-// menuTime is how long a menu takes to open or to close, with its animation.
-const menuTime = time.Second
+// menuTime is how long a menu takes to open or to close on a busy machine.
+const menuTime = 4 * time.Second
 
-// opens waits for the window of a menu, of a height at least, that act opens.
+// opens waits for the window of a menu that act opens.
 // It acts again where nothing happens: a panel shows an icon before it knows
 // its menu, and a menu takes no clicks for a moment after it opened.
-func (d *Desktop) opens(ctx context.Context, height int, act func() error) (Window, error) {
+func (d *Desktop) opens(ctx context.Context, act func() error) (Window, error) {
 	before, err := d.windows(ctx)
 	if err != nil {
 		return Window{}, err
@@ -92,7 +91,7 @@ func (d *Desktop) opens(ctx context.Context, height int, act func() error) (Wind
 		soon, cancel := context.WithTimeout(ctx, menuTime)
 		defer cancel()
 		return await(soon, "", func() (bool, error) {
-			menu, err = d.appeared(soon, before, height)
+			menu, err = d.appeared(soon, before)
 			return menu.ID != "", err
 		}) == nil, nil
 	})
@@ -102,8 +101,8 @@ func (d *Desktop) opens(ctx context.Context, height int, act func() error) (Wind
 	return d.settled(ctx, menu)
 }
 
-// appeared finds a window of a height at least that was not there before.
-func (d *Desktop) appeared(ctx context.Context, before []string, height int) (Window, error) {
+// appeared finds the window of a menu that was not there before.
+func (d *Desktop) appeared(ctx context.Context, before []string) (Window, error) {
 	now, err := d.windows(ctx)
 	if err != nil {
 		return Window{}, err
@@ -112,7 +111,7 @@ func (d *Desktop) appeared(ctx context.Context, before []string, height int) (Wi
 		if slices.Contains(before, id) {
 			continue
 		}
-		if w, err := d.window(ctx, id); err == nil && w.Height >= height && w.Y >= iconAt {
+		if w, err := d.window(ctx, id); err == nil && w.Height >= menuHeight && w.Y >= iconAt {
 			return w, nil
 		}
 	}

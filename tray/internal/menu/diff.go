@@ -26,9 +26,9 @@ func Diff(before, after Menu) []Change {
 		changes = append(changes, Change{Tooltip: &after.Tooltip})
 	}
 	for i := range after.Entries {
-		b, a, s := before.Entries[i], after.Entries[i], Slot(i)
-		if a.Text != b.Text || a.Checked != b.Checked || a.Enabled(s) != b.Enabled(s) {
-			changes = append(changes, Change{Entry: &EntryChange{Slot: s, Before: b, After: a}})
+		b, a := before.Entries[i], after.Entries[i]
+		if a.Text != b.Text || a.Checked != b.Checked || a.Enabled() != b.Enabled() {
+			changes = append(changes, Change{Entry: &EntryChange{Slot: Slot(i), Before: b, After: a}})
 		}
 	}
 	return changes

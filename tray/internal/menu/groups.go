@@ -60,7 +60,6 @@ func (m *Menu) forwards(v View) {
 	if len(own) > MaxForwards {
 		m.set(SlotMore, fmt.Sprintf("and %d more: sallyport forward list", len(own)-MaxForwards))
 	}
-	m.set(SlotCopy, "Copy address")
 	m.act(SlotPause, "Resume all forwards", ResumeAll, "")
 	if running > 0 {
 		m.act(SlotPause, "Pause all forwards", PauseAll, "")
@@ -78,7 +77,7 @@ func (m *Menu) forward(i int, f api.Forward) {
 	if p := troubleOf(f); p != nil {
 		m.set(ProblemSlot(i), "      "+sentence(p))
 	}
-	m.act(SlotCopyItem+Slot(i), Address(f.Listen), Copy, Address(f.Listen))
+	m.act(SlotCopy+Slot(i), "Copy "+Address(f.Listen), Copy, Address(f.Listen))
 }
 
 // Address is what a program is told to connect to.
@@ -125,18 +124,15 @@ func (m *Menu) apps(v View) {
 			continue
 		}
 		if i == MaxApps-1 {
-			m.set(SlotAddItem+Slot(i), "More: sallyport apps")
+			m.set(SlotAdd+Slot(i), "More: sallyport apps")
 			break
 		}
-		text := a.Hostname
+		text := "Add a forward to " + a.Hostname
 		if !a.Online {
 			text += " (offline)"
 		}
-		m.act(SlotAddItem+Slot(i), text, AddForward, a.Hostname)
+		m.act(SlotAdd+Slot(i), text, AddForward, a.Hostname)
 		i++
-	}
-	if i > 0 {
-		m.set(SlotAdd, "Add a forward")
 	}
 }
 
@@ -178,14 +174,13 @@ func (m *Menu) edges(st api.Status) {
 	if len(own) < 2 {
 		return
 	}
-	m.set(SlotEdge, "Edge: "+own[0].Name)
 	for i, e := range own {
 		if i == MaxEdges-1 && len(own) > MaxEdges {
-			m.set(SlotEdgeItem+Slot(i), "More: sallyport edge list")
+			m.set(SlotEdge+Slot(i), "More: sallyport edge list")
 			return
 		}
-		m.act(SlotEdgeItem+Slot(i), e.Name, UseEdge, e.Name)
-		m.Entries[SlotEdgeItem+Slot(i)].Checked = i == 0
+		m.act(SlotEdge+Slot(i), "Edge "+e.Name, UseEdge, e.Name)
+		m.Entries[SlotEdge+Slot(i)].Checked = i == 0
 	}
 }
 

@@ -28,14 +28,11 @@ type Entry struct {
 	Text    string
 	Checked bool
 	// Action is what a click does; one that does nothing cannot be clicked.
-	// Entries with a submenu have none, and are not greyed.
 	Action Action
 }
 
-// Enabled says whether a slot with this entry is shown as something to click.
-func (e Entry) Enabled(s Slot) bool {
-	return e.Action.Kind != Nothing || s == SlotCopy || s == SlotAdd || s == SlotEdge
-}
+// Enabled says whether the entry is shown as something to click.
+func (e Entry) Enabled() bool { return e.Action.Kind != Nothing }
 
 // Menu is all that the tray shows.
 type Menu struct {

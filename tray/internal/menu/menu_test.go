@@ -10,16 +10,13 @@ import (
 )
 
 // lines is a menu as a person reads it; what can be clicked stands in brackets,
-// with a tick where it is on, and a submenu's entries follow it indented.
+// with a tick where it is on.
 func lines(m Menu) []string {
 	out := []string{string(m.Icon) + " | " + m.Tooltip}
-	for i, e := range m.Entries {
+	for _, e := range m.Entries {
 		text := e.Text
 		if e.Checked {
 			text = "x " + text
-		}
-		if _, sub := Parent(Slot(i)); sub {
-			text = "  " + text
 		}
 		switch {
 		case e.Text == "":
@@ -76,15 +73,15 @@ func TestBuild(t *testing.T) {
 		}, "ready | Sallyport: Ready\nReady\nalice@site.com at edge.site.com until 18:00\nCopied\n" +
 			"[x localhost:9210 → tcp.site.com (ready)]\n[unix:/run/db → db.site.com (paused)]\n" +
 			"[x localhost:80 → web.site.com (error)]\n      port 80 is taken. Choose another.\n" +
-			"Copy address\n[  localhost:9210]\n[  /run/db]\n[  localhost:80]\nAdd a forward\n[  new.site.com]\n[  off.site.com (offline)]\n[Pause all forwards]\n" +
+			"[Copy localhost:9210]\n[Copy /run/db]\n[Copy localhost:80]\n[Add a forward to new.site.com]\n[Add a forward to off.site.com (offline)]\n[Pause all forwards]\n" +
 			"[Sign in again]\n[Sign in on another machine]\n[Sign out]\n[Open the portal]"},
 		{"paused, several edges", View{
 			Status: api.Status{
 				Headline: api.HeadlinePaused, Text: "Everything is paused", Edges: []api.Edge{{Name: "a.com"}, {Name: "b.com"}, {Name: "m.com", Machine: true}},
 				Forwards: []api.Forward{{Listen: "localhost:1", Hostname: "h", State: api.ForwardPaused, Paused: true}},
 			},
-		}, "paused | Sallyport: Everything is paused\nEverything is paused\nNot signed in\n[localhost:1 → h (paused)]\nCopy address\n[  localhost:1]\n[Resume all forwards]\n" +
-			"[Sign in]\n[Sign in on another machine]\nEdge: a.com\n[x   a.com]\n[  b.com]\n[Open the portal]"},
+		}, "paused | Sallyport: Everything is paused\nEverything is paused\nNot signed in\n[localhost:1 → h (paused)]\n[Copy localhost:1]\n[Resume all forwards]\n" +
+			"[Sign in]\n[Sign in on another machine]\n[x Edge a.com]\n[Edge b.com]\n[Open the portal]"},
 		{"no daemon", View{Down: "no such socket", Note: "n", Status: api.Status{Edges: edge}},
 			"offline | Sallyport: The Sallyport service does not answer\nThe Sallyport service does not answer\nno such socket\nn\nForwards are shown when it is back\nSign in"},
 	}
@@ -96,7 +93,7 @@ func TestBuild(t *testing.T) {
 			if tt.view.Autostart {
 				end = strings.Replace(tail, "[Start", "[x Start", 1)
 			}
-			got := strings.ReplaceAll(strings.Join(lines(Build(tt.view)), "\n"), "[  x", "[x  ")
+			got := strings.Join(lines(Build(tt.view)), "\n")
 			if want := tt.want + end; got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
@@ -129,13 +126,8 @@ func TestFullGroups(t *testing.T) {
 		if more := m.Entries[SlotMore].Text; (n > MaxForwards) != strings.Contains(more, fmt.Sprint("and ", n-MaxForwards, " more")) {
 			t.Errorf("%d forwards: %q", n, more)
 		}
-		for s := range Slot(Slots) {
-			if parent, ok := Parent(s); ok && m.Entries[s].Text != "" && m.Entries[parent].Text == "" {
-				t.Errorf("%d: slot %d is shown in a submenu that is not", n, s)
-			}
-		}
-		if n > MaxEdges && m.Entries[SlotEdgeItem+MaxEdges-1].Text != "More: sallyport edge list" || n == 100 && m.Entries[SlotAddItem+MaxApps-1].Text != "More: sallyport apps" {
-			t.Errorf("%d: %q, %q", n, m.Entries[SlotEdgeItem+MaxEdges-1].Text, m.Entries[SlotAddItem+MaxApps-1].Text)
+		if n > MaxEdges && m.Entries[SlotEdge+MaxEdges-1].Text != "More: sallyport edge list" || n == 100 && m.Entries[SlotAdd+MaxApps-1].Text != "More: sallyport apps" {
+			t.Errorf("%d: %q, %q", n, m.Entries[SlotEdge+MaxEdges-1].Text, m.Entries[SlotAdd+MaxApps-1].Text)
 		}
 		if m.Entries[SlotQuit].Text == "" || m.Entries[SlotPause].Action.Kind != PauseAll {
 			t.Errorf("%d: %+v", n, m.Entries[SlotPause])
@@ -212,8 +204,8 @@ func TestDiff(t *testing.T) {
 	}{
 		{"first", Menu{}, signedOut, 11},
 		{"same", ready, ready, 0},
-		{"signed in", signedOut, ready, 7}, // icon, tooltip, headline, forward, two of copy, pause
-		{"forward gone", ready, signedOut, 7},
+		{"signed in", signedOut, ready, 6}, // icon, tooltip, headline, forward, copy, pause
+		{"forward gone", ready, signedOut, 6},
 		{"note", ready, noted, 1},
 		{"note gone", noted, ready, 1},
 		{"tick", ready, ticked, 1},

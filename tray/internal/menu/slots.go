@@ -3,16 +3,16 @@ package menu
 // How many entries the groups have: what fits on a screen of 768 lines together
 // with the rest.
 const (
-	MaxForwards = 10
-	MaxApps     = 12
-	MaxEdges    = 8
+	MaxForwards = 8
+	MaxApps     = 6
+	MaxEdges    = 5
 )
 
 // Slot is the place of an entry, from the top.
 type Slot int
 
-// The slots in their order. Lines stand between the groups, and some slots are
-// the entries of a submenu (see Parent).
+// The slots in their order. Lines stand between the groups. There are no
+// submenus: panels of GTK 3 show one empty whose entries came after it.
 const (
 	SlotHeadline Slot = iota
 	SlotWho
@@ -22,18 +22,15 @@ const (
 	SlotForward
 	slotForwardsEnd = SlotForward + 2*MaxForwards - 1
 	SlotMore        = slotForwardsEnd + 1
-	SlotCopy        = SlotMore + 1 // a submenu of MaxForwards entries
-	SlotCopyItem    = SlotCopy + 1
-	SlotAdd         = SlotCopyItem + MaxForwards // a submenu of MaxApps entries
-	SlotAddItem     = SlotAdd + 1
-	SlotPause       = SlotAddItem + MaxApps
+	SlotCopy        = SlotMore + 1           // MaxForwards slots
+	SlotAdd         = SlotCopy + MaxForwards // MaxApps slots
+	SlotPause       = SlotAdd + MaxApps
 
 	SlotSignIn    = SlotPause + 1
 	SlotElsewhere = SlotSignIn + 1
 	SlotSignOut   = SlotElsewhere + 1
-	SlotEdge      = SlotSignOut + 1 // a submenu of MaxEdges entries
-	SlotEdgeItem  = SlotEdge + 1
-	SlotPortal    = SlotEdgeItem + MaxEdges
+	SlotEdge      = SlotSignOut + 1 // MaxEdges slots
+	SlotPortal    = SlotEdge + MaxEdges
 
 	SlotAutostart = SlotPortal + 1
 	SlotAbout     = SlotAutostart + 1
@@ -48,27 +45,13 @@ func ForwardSlot(i int) Slot { return SlotForward + Slot(2*i) }
 // ProblemSlot is the slot of what is wrong with a forward.
 func ProblemSlot(i int) Slot { return ForwardSlot(i) + 1 }
 
-// Parent is the slot whose submenu a slot stands in; ok is false for the slots
-// of the menu itself.
-func Parent(s Slot) (parent Slot, ok bool) {
-	switch {
-	case s >= SlotCopyItem && s < SlotCopyItem+MaxForwards:
-		return SlotCopy, true
-	case s >= SlotAddItem && s < SlotAddItem+MaxApps:
-		return SlotAdd, true
-	case s >= SlotEdgeItem && s < SlotEdgeItem+MaxEdges:
-		return SlotEdge, true
-	}
-	return 0, false
-}
-
 // Checkable says whether a slot's entries may have a tick. Linux must know when
 // the entry is made.
 func Checkable(s Slot) bool {
 	if s >= SlotForward && s <= slotForwardsEnd {
 		return (s-SlotForward)%2 == 0
 	}
-	return s == SlotAutostart || s >= SlotEdgeItem && s < SlotEdgeItem+MaxEdges
+	return s == SlotAutostart || s >= SlotEdge && s < SlotEdge+MaxEdges
 }
 
 // Line says whether a line stands before a slot.

@@ -56,8 +56,7 @@ type system struct {
 }
 
 // newSystem makes every slot, as the first menu has it: entries can be changed
-// later, but not put between others, and some panels show submenus only if they
-// were there from the start.
+// later, but not put between others.
 func newSystem(first menu.Menu) *system {
 	s := &system{clicks: make(chan menu.Slot, clickBacklog), opened: make(chan struct{}, 1)}
 	for i := range s.items {
@@ -65,7 +64,7 @@ func newSystem(first menu.Menu) *system {
 		if menu.Line(slot) {
 			systray.AddSeparator()
 		}
-		s.items[i] = s.make(slot)
+		s.items[i] = newItem(slot)
 	}
 	for i := range s.items {
 		s.items[i].Hide()
@@ -76,15 +75,11 @@ func newSystem(first menu.Menu) *system {
 	return s
 }
 
-func (s *system) make(slot menu.Slot) *systray.MenuItem {
-	add, addCheckbox := systray.AddMenuItem, systray.AddMenuItemCheckbox
-	if parent, ok := menu.Parent(slot); ok {
-		add, addCheckbox = s.items[parent].AddSubMenuItem, s.items[parent].AddSubMenuItemCheckbox
-	}
+func newItem(slot menu.Slot) *systray.MenuItem {
 	if menu.Checkable(slot) {
-		return addCheckbox("", "", false)
+		return systray.AddMenuItemCheckbox("", "", false)
 	}
-	return add("", "")
+	return systray.AddMenuItem("", "")
 }
 
 func (s *system) listen(ctx context.Context, slot menu.Slot) {
@@ -143,7 +138,7 @@ func (s *system) entry(c *menu.EntryChange) {
 	if before.Text != after.Text {
 		item.SetTitle(label(after.Text))
 	}
-	switch enabled := after.Enabled(c.Slot); {
+	switch enabled := after.Enabled(); {
 	case enabled == !item.Disabled():
 	case enabled:
 		item.Enable()

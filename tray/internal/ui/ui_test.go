@@ -269,7 +269,7 @@ func TestForwards(t *testing.T) {
 	paused(false, false)
 	b.click(menu.ForwardSlot(0), menu.Pause)
 	paused(true, false)
-	b.click(menu.SlotCopyItem, menu.Copy)
+	b.click(menu.SlotCopy, menu.Copy)
 	if got := take(b, "copy", b.copied); got != "localhost:9210" {
 		t.Errorf("copied %q", got)
 	}
@@ -285,7 +285,7 @@ func TestAddForward(t *testing.T) {
 	d.Change(twoForwards)
 	d.SetApps(api.App{Hostname: "a.site.com", Online: true}, api.App{Hostname: "new.site.com", Online: true})
 	b := begin(t, d, "")
-	b.click(menu.SlotAddItem, menu.AddForward)
+	b.click(menu.SlotAdd, menu.AddForward)
 	st := d.Wait(t, "a forward", func(s *api.Status) bool { return len(s.Forwards) == 3 })
 	if f := st.Forwards[2]; f.Hostname != "new.site.com" || !strings.HasPrefix(f.Listen, "localhost:92") || f.Listen == "localhost:9210" || f.Listen == "localhost:9211" {
 		t.Errorf("forward %+v", f)
@@ -295,7 +295,7 @@ func TestAddForward(t *testing.T) {
 	// What may be reached is asked for again when the menu is opened.
 	d.SetApps(api.App{Hostname: "later.site.com"})
 	b.opened <- struct{}{}
-	b.text(menu.SlotAddItem, "later.site.com (offline)")
+	b.text(menu.SlotAdd, "later.site.com (offline)")
 }
 
 func TestAccount(t *testing.T) {
@@ -310,7 +310,7 @@ func TestAccount(t *testing.T) {
 	if got := take(b, "page", b.pages); got != "https://edge.site.com/" {
 		t.Errorf("portal %s", got)
 	}
-	b.click(menu.SlotEdgeItem+1, menu.UseEdge)
+	b.click(menu.SlotEdge+1, menu.UseEdge)
 	d.Wait(t, "the other edge", func(s *api.Status) bool {
 		e := s.Edges[len(s.Edges)-1]
 		return len(s.Edges) == 3 && e.Name == "e2.com" && e.Address == "10.0.0.1:1" && e.CAPEM == "pem"
