@@ -4,9 +4,9 @@
 // done, how many streams there were and survived, bytes lost, seconds until it
 // was over, memory. It exits with 1 where one is not as it should be.
 //
-//	faults [-causes] [-network] [-hostile] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
+//	faults [-causes] [-network] [-hostile] [-figures] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
 //
-// Without -causes, -network or -hostile it plays all three.
+// Without -causes, -network, -hostile or -figures it plays all four.
 package main
 
 import (
@@ -20,13 +20,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/figures"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/suite"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
 type options struct {
-	causes, network, hostile, short, verbose bool
+	causes, network, hostile, figures, short, verbose bool
 	// inside: this is the child in a network namespace of its own.
 	inside  bool
 	streams int
@@ -40,6 +41,7 @@ func main() {
 	flag.BoolVar(&o.network, "network", false, "only faults of a network between client and edge (root)")
 	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
 	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
+	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S6, H1, H3, H9)")
 	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
 	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")
 	flag.IntVar(&o.streams, "streams", 100, "streams at a fault")
@@ -51,8 +53,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if !o.causes && !o.network && !o.hostile {
-		o.causes, o.network, o.hostile = true, true, true
+	if !o.causes && !o.network && !o.hostile && !o.figures {
+		o.causes, o.network, o.hostile, o.figures = true, true, true, !o.short
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if o.inside {
@@ -75,10 +77,10 @@ func main() {
 
 func (o options) play(ctx context.Context) (failed int, err error) {
 	fmt.Printf("seed %d\n", o.seed)
-	if o.causes || o.hostile {
+	if o.causes || o.hostile || o.figures {
 		failed, err = o.playLoopback(ctx)
 	}
-	if o.network && ctx.Err() == nil {
+	if (o.network || o.figures) && ctx.Err() == nil {
 		n, nerr := o.playNetwork(ctx)
 		failed, err = failed+n, errors.Join(err, nerr)
 	}
@@ -103,10 +105,32 @@ func (o options) playLoopback(ctx context.Context) (failed int, err error) {
 		n, herr := o.playHostile(ctx, w)
 		failed, err = failed+n, errors.Join(err, herr)
 	}
+	if o.figures {
+		failed += o.playFigures(ctx, w, false)
+	}
 	if failed > 0 && o.verbose {
 		fmt.Fprintln(os.Stderr, w.Logs())
 	}
 	return failed, err
+}
+
+// playFigures prints a row for each figure of a kind of World.
+func (o options) playFigures(ctx context.Context, w *suite.World, far bool) (failed int) {
+	fmt.Printf("\n%-4s %s\n", "id", "figure (scale): what came")
+	for _, f := range figures.All() {
+		if f.Far != far || !o.run.MatchString(f.ID+" "+f.What) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return failed + 1
+		}
+		got, err := f.Play(ctx, w)
+		fmt.Printf("%-4s %s (%s): %s %s\n", f.ID, f.What, f.Scale, got, mark(err))
+		if err != nil {
+			failed++
+		}
+	}
+	return failed
 }
 
 func (o options) playCauses(ctx context.Context, w *suite.World) (failed int) {

@@ -39,7 +39,7 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 		return 0, err
 	}
 	args := []string{"-inside", "-streams", fmt.Sprint(o.streams), "-seed", fmt.Sprint(o.seed), "-run", o.run.String(),
-		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose)}
+		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose), fmt.Sprintf("-network=%t", o.network), fmt.Sprintf("-figures=%t", o.figures)}
 	cmd := inNamespace(ctx, self, args...)
 	cmd.Env = append(os.Environ(), harness.BinEnv+"="+filepath.Dir(programs.Edge))
 	var exit *exec.ExitError
@@ -72,15 +72,6 @@ func (o options) playInside(ctx context.Context) int {
 }
 
 func (o options) playFar(ctx context.Context) (failed int, err error) {
-	var some []suite.FarCause
-	for _, c := range suite.FarCauses() {
-		if !(c.Slow && o.short) && o.run.MatchString(c.Name) {
-			some = append(some, c)
-		}
-	}
-	if len(some) == 0 {
-		return 0, nil
-	}
 	dir, err := os.MkdirTemp("", "sp-faults-")
 	if err != nil {
 		return 0, err
@@ -91,13 +82,29 @@ func (o options) playFar(ctx context.Context) (failed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if o.network {
+		failed += o.playFarCauses(ctx, w)
+	}
+	if o.figures {
+		failed += o.playFigures(ctx, w, true)
+	}
+	if failed > 0 && o.verbose {
+		fmt.Fprintln(os.Stderr, w.Logs())
+	}
+	return failed, nil
+}
+
+func (o options) playFarCauses(ctx context.Context, w *suite.World) (failed int) {
 	if err := services.Missing(); err != nil {
 		fmt.Println("\npgbench, ssh and scp are left out:", err)
 	}
 	fmt.Printf("\n%-40s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s %s\n", "fault of the network", "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB", "beside")
-	for _, c := range some {
+	for _, c := range suite.FarCauses() {
+		if c.Slow && o.short || !o.run.MatchString(c.Name) {
+			continue
+		}
 		if ctx.Err() != nil {
-			return failed, context.Cause(ctx)
+			return failed + 1
 		}
 		r := w.PlayFar(ctx, c, o.streams)
 		fmt.Printf("%-40s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f  %s %s\n", c.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
@@ -107,10 +114,7 @@ func (o options) playFar(ctx context.Context) (failed int, err error) {
 			failed++
 		}
 	}
-	if failed > 0 && o.verbose {
-		fmt.Fprintln(os.Stderr, w.Logs())
-	}
-	return failed, nil
+	return failed
 }
 
 // seconds is a column of so many characters, "-" where it has no meaning.

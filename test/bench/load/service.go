@@ -34,8 +34,11 @@ func RunService(ctx context.Context, args []string) error {
 		return err
 	}
 	Announce(l)
-	return Serve(ctx, l, serveOne)
+	return Service(ctx, l)
 }
+
+// Service serves until ctx ends.
+func Service(ctx context.Context, l *net.TCPListener) error { return Serve(ctx, l, serveOne) }
 
 func serveOne(c *net.TCPConn) {
 	var mode [1]byte

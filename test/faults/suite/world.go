@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/faults/impair"
 	"github.com/sallyport/sallyport/test/faults/ledger"
 	"github.com/sallyport/sallyport/test/harness"
@@ -35,6 +36,7 @@ const (
 	ledgerApp = "ledger.site.com"
 	echoApp   = "echo.site.com"
 	evilApp   = "evil.site.com"
+	loadApp   = "load.site.com"
 )
 
 // World is the programs under test, with what stands around them.
@@ -47,6 +49,7 @@ type World struct {
 	mallory                harness.Person
 	server                 *ledger.Server
 	forward, evilForward   string
+	loadForward            string
 	echoConns, echoBytes   atomic.Int64
 
 	far *far // nil: everything is on loopback
@@ -94,7 +97,7 @@ func (w *World) begin(ctx, life context.Context) error {
 		}
 		w.wg.Go(func() { (*p).Run(life) })
 	}
-	for _, app := range append([]string{ledgerApp, echoApp, evilApp}, w.far.apps()...) {
+	for _, app := range append([]string{ledgerApp, echoApp, evilApp, loadApp}, w.far.apps()...) {
 		if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
 			return err
 		}
@@ -116,6 +119,11 @@ func (w *World) startHost(ctx, life context.Context) error {
 		return err
 	}
 	w.wg.Go(func() { w.echo(life, echo) })
+	service, err := load.Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	w.wg.Go(func() { load.Service(life, service) })
 	if w.host, err = w.StartDaemon(ctx, "host", harness.DaemonOptions{}); err != nil {
 		return err
 	}
@@ -129,7 +137,7 @@ func (w *World) startHost(ctx, life context.Context) error {
 	if err := w.host.CtlInput(ctx, token+"\n", "tunnel", "join").Err(); err != nil {
 		return err
 	}
-	origins := map[string]string{ledgerApp: origin.Addr().String(), echoApp: echo.Addr().String()}
+	origins := map[string]string{ledgerApp: origin.Addr().String(), echoApp: echo.Addr().String(), loadApp: service.Addr().String()}
 	maps.Copy(origins, w.far.origins())
 	for app, addr := range origins {
 		if err := w.host.AddTunnel(ctx, app, "tcp://"+addr); err != nil {
@@ -168,7 +176,7 @@ func (w *World) startClient(ctx context.Context) error {
 	if w.mallory, err = w.edge.AddPerson(ctx, "mallory@site.com"); err != nil {
 		return err
 	}
-	forwards := map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward}
+	forwards := map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward, loadApp: &w.loadForward}
 	maps.Copy(forwards, w.far.forwards())
 	for app, addr := range forwards {
 		port, err := harness.FreePort(0)

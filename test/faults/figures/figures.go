@@ -1,0 +1,50 @@
+//go:build linux
+
+// Package figures measures what is promised in numbers about streams and hostile
+// peers (S1 to S6, H1, H3, H9 of the project's goals) on the real programs. Each
+// is scaled so that all of them take a few minutes; the table says the scale.
+//
+// Concurrency: one figure at a time; each joins what it started.
+package figures
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/suite"
+)
+
+// Figure is one promise.
+type Figure struct {
+	ID, What string
+	// Scale is how much of it is played.
+	Scale string
+	// Far wants a World of suite.OpenFar.
+	Far bool
+	run func(ctx context.Context, w *suite.World) (got string, err error)
+}
+
+// limit bounds one figure.
+const limit = 4 * time.Minute
+
+// Play measures it; the error says how it falls short.
+func (f Figure) Play(ctx context.Context, w *suite.World) (got string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return f.run(ctx, w)
+}
+
+// All are the figures.
+func All() []Figure {
+	return []Figure{
+		{ID: "S1", What: "streams of all kinds, half-closes, 1-byte writes, resets, faults on: byte by byte", Scale: "4,000 of 100,000, up to 256 KiB", run: manyStreams},
+		{ID: "S2", What: "edge killed with -9 under 500 streams; descriptors back after 10 s; nobody asked to log in", Scale: "1 of 50 daemons", run: killedEdge},
+		{ID: "S3", What: "cut and heal, over and over, without a leak", Scale: "100 of 1,000 cycles", run: cycles},
+		{ID: "S4", What: "one stream never read and one at 1 KiB/s beside a bulk stream: others' p99 and throughput against quiet", Scale: "whole", run: stalledReaders},
+		{ID: "S5", What: "5 % loss, 300 ms, reordering, 64 kbit/s: a login and 10 streams, no false disconnect", Scale: "90 s of 10 min", Far: true, run: badNetwork},
+		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", run: fleetBack},
+		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", run: badFrames},
+		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
+		{ID: "H9", What: "a flipped bit in a handshake of a link", Scale: "200 of 4,096 offsets, each way", run: flippedBits},
+	}
+}

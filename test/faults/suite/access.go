@@ -1,0 +1,110 @@
+//go:build linux
+
+package suite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
+	"github.com/sallyport/sallyport/test/faults/impair"
+	"github.com/sallyport/sallyport/test/faults/ledger"
+	"github.com/sallyport/sallyport/test/faults/wan"
+	"github.com/sallyport/sallyport/test/harness"
+)
+
+// Edge is the running edge.
+func (w *World) Edge() *harness.Edge { return w.edge }
+
+// Client is the client's daemon.
+func (w *World) Client() *harness.Daemon { return w.client }
+
+// Network is that of OpenFar.
+func (w *World) Network() *wan.Network { return w.far.network }
+
+// Proxy is what the client reaches the edge through.
+func (w *World) Proxy() *impair.Proxy { return w.clientProxy }
+
+// CutTrunks cuts those of the client and says how many.
+func (w *World) CutTrunks() int { return w.clientProxy.Cut(isTrunk) }
+
+// Load is a forward to the service of package load.
+func (w *World) Load() string { return w.loadForward }
+
+// Speaker is the edge as a hand-written peer reaches it.
+func (w *World) Speaker() (speak.Edge, error) {
+	roots, err := w.roots()
+	return speak.Edge{Addr: w.edge.Address(), Name: w.edge.Host, Roots: roots}, err
+}
+
+// Plans gives the next n streams of all kinds.
+func (w *World) Plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
+	return w.plans(n, bulk, lasts)
+}
+
+// Streams plays plans at once and sums up what both ends saw. The other end has
+// a moment more to see the last of it.
+func (w *World) Streams(ctx context.Context, plans []ledger.Plan, patience time.Duration) ledger.Tally {
+	var c ledger.Client
+	c.RunAll(ctx, w.dial, plans, patience) // what came is in the entries
+	w.over(ctx, &c, plans, time.Now().Add(5*time.Second))
+	return ledger.Sum(w.entries(&c, plans))
+}
+
+// Recovered says how long it takes until a new connection works.
+func (w *World) Recovered(ctx context.Context, limit time.Duration) (time.Duration, error) {
+	return w.recovered(ctx, limit)
+}
+
+// SecondClient starts another daemon beside the client, signed in as somebody else.
+func (w *World) SecondClient(ctx context.Context) (*harness.Daemon, error) {
+	var d *harness.Daemon
+	err := w.far.inside(func() (err error) {
+		d, err = w.StartDaemon(ctx, "second", harness.DaemonOptions{})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", w.far.address(w.edge)).Err(); err != nil {
+		return d, err
+	}
+	return d, d.SignIn(ctx, w.edge, w.mallory, harness.TypedCode)
+}
+
+// Holding is what the three programs hold.
+type Holding struct {
+	Descriptors int
+	Memory      int64 // of the largest
+}
+
+// Holds looks.
+func (w *World) Holds() (h Holding) {
+	for _, p := range []*harness.Process{w.edge.Process(), w.host.Process(), w.client.Process()} {
+		h.Descriptors += descriptors(p.PID())
+		now, _ := memory(p.PID())
+		h.Memory = max(h.Memory, now)
+	}
+	return h
+}
+
+// BackTo waits until no more descriptors are held than before, but for a few.
+func (w *World) BackTo(ctx context.Context, before Holding, limit time.Duration) (Holding, error) {
+	const few = 12 // warm trunks, the link's next connection
+	for end := time.Now().Add(limit); ; pause(ctx, 100*time.Millisecond) {
+		now := w.Holds()
+		if now.Descriptors <= before.Descriptors+few {
+			return now, nil
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return now, fmt.Errorf("%d descriptors are held after %s, %d before", now.Descriptors, limit, before.Descriptors)
+		}
+	}
+}
+
+// EdgeGrowth watches the edge's memory and log: the function it gives says by
+// how much they grew since.
+func (w *World) EdgeGrowth() func() (memoryBytes, logBytes int64) {
+	return w.watch("edge", w.edge.Process().PID()).grown
+}
