@@ -29,6 +29,20 @@ func (w *World) Proxy() *impair.Proxy { return w.clientProxy }
 // CutTrunks cuts those of the client and says how many.
 func (w *World) CutTrunks() int { return w.clientProxy.Cut(isTrunk) }
 
+// Direct lets the client reach the edge without the proxy, or with it again: what
+// is timed shall not wait for the proxy.
+func (w *World) Direct(ctx context.Context, direct bool) error {
+	address := w.clientProxy.Addr()
+	if direct {
+		address = w.edge.Address()
+	}
+	if err := w.client.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", address).Err(); err != nil {
+		return err
+	}
+	_, err := w.recovered(ctx, 20*time.Second)
+	return err
+}
+
 // Load is a forward to the service of package load.
 func (w *World) Load() string { return w.loadForward }
 
