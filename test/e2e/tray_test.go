@@ -127,7 +127,13 @@ func TestTray(t *testing.T) {
 
 	b.clicks("Sign in")
 	b.shows("Open the sign-in page again", nil)
-	_, err := web.approve(embedded(s.people[alice]), harness.Loopback)(s.ctx, b.page(1))
+	// The button of the notification opens the page again.
+	s.must(b.desktop.PressNotification(s.ctx))
+	url := b.page(2)
+	if url != b.page(1) {
+		t.Errorf("opened %s, then %s", b.page(1), url)
+	}
+	_, err := web.approve(embedded(s.people[alice]), harness.Loopback)(s.ctx, url)
 	s.must(err)
 	b.shows(alice+" at "+s.edge.Name()+" until", nil)
 
