@@ -62,7 +62,7 @@ const (
 	WriteTimeout = trunk.WriteTimeout
 	// NotSentLowAt bounds what the kernel holds unsent, so that a ping is not
 	// stuck behind a buffer.
-	NotSentLowAt = 128 << 10
+	NotSentLowAt = trunk.NotSentLowAt
 	// UserTimeout is TCP_USER_TIMEOUT on the legs of trunks and lanes.
 	UserTimeout = 30 * time.Second
 )

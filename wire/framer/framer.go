@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/policer"
 )
 
@@ -56,6 +57,7 @@ type Framer struct {
 	mu      sync.Mutex
 	busy    bool            // somebody writes
 	turns   []chan struct{} // of those who wait for it, first come first served
+	order   order           // what goes before the queue
 	queue   []byte          // whole frames, to be written next
 	spare   []byte          // the other buffer
 	partial []byte          // a header of yamux in pieces
@@ -64,7 +66,8 @@ type Framer struct {
 	failing sync.Mutex
 	err     error
 
-	rtt rttMeter
+	rtt  rttMeter
+	rate rateMeter
 }
 
 // New makes a framer on a TLS connection. end closes what is under it. host says
@@ -112,7 +115,7 @@ func (f *Framer) Write(p []byte) (int, error) {
 	}
 	f.police.Out(h)
 	opening := h.Type == policer.TypeWindowUpdate && (h.Flags == policer.FlagSYN || h.Flags == policer.FlagACK)
-	if err := f.write(frame[:], opening); err != nil {
+	if err := f.write(h.Stream, frame[:], opening); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -124,55 +127,82 @@ func (f *Framer) Write(p []byte) (int, error) {
 func (f *Framer) Send(stream uint32, frame []byte, hold bool) error {
 	h := policer.Header{Type: policer.TypeData, Stream: stream, Length: uint32(len(frame) - policer.HeaderSize)}
 	h.Append(frame[:0])
-	return f.write(frame, hold)
+	return f.write(stream, frame, hold)
 }
 
-// write writes whole frames, or leaves them to whoever is writing.
-func (f *Framer) write(p []byte, hold bool) error {
+// write writes a whole frame of a stream, or leaves it to whoever is writing.
+func (f *Framer) write(stream uint32, p []byte, hold bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if hold || f.busy && len(p) <= smallFrame {
-		if len(f.queue)+len(p) <= maxQueue {
+	now := time.Since(f.start)
+	express := f.order.overtakes(stream, len(p), now, f.rate.rate())
+	if hold || f.busy {
+		switch {
+		case express:
+			f.order.express = append(f.order.express, p...)
+			return nil
+		case len(p) <= smallFrame && len(f.queue)+len(p) <= maxQueue:
 			f.queue = append(f.queue, p...)
+			f.order.queued(stream, now)
 			return nil
 		}
 	}
 	f.takeTurnLocked()
-	if len(f.queue) > 0 && len(f.queue)+len(p) <= smallFrame {
+	if n := len(f.order.express) + len(f.queue); n > 0 && n+len(p) <= smallFrame {
 		f.queue = append(f.queue, p...)
 		p = nil
 	}
 	return f.flushLocked(p)
 }
 
-// flushLocked writes the queue, then p, then what others have left meanwhile.
-// The caller has the turn, and gives it on.
+// flushLocked writes what overtakes and the queue, then p, then what others have
+// left meanwhile. The caller has the turn, and gives it on.
 func (f *Framer) flushLocked(p []byte) (err error) {
 	defer f.giveTurnLocked()
 	for {
-		out := f.queue
-		f.queue, f.spare = f.spare[:0], nil
+		out := f.takeQueueLocked()
 		f.mu.Unlock()
-		f.writing.Store(int64(time.Since(f.start)))
+		begin := time.Since(f.start)
+		f.writing.Store(int64(begin))
 		if len(out) > 0 {
 			_, err = f.conn.Write(out)
 		}
 		if len(p) > 0 && err == nil {
 			_, err = f.conn.Write(p)
 		}
-		p = nil
 		f.writing.Store(0)
+		f.rate.wrote(len(out)+len(p), begin, time.Since(f.start))
+		p = nil
 		if err != nil {
 			f.Fail(err)
 		}
 		f.mu.Lock()
-		if cap(out) <= idleQueue || len(f.queue) > 0 {
+		left := len(f.order.express) + len(f.queue)
+		if cap(out) <= idleQueue || left > 0 {
 			f.spare = out[:0]
 		}
-		if err != nil || len(f.queue) == 0 || len(f.turns) > 0 {
+		if err != nil || left == 0 || len(f.turns) > 0 {
 			return err // who comes next writes the queue first
 		}
 	}
+}
+
+// takeQueueLocked takes what is to be written before anything else.
+func (f *Framer) takeQueueLocked() []byte {
+	f.order.round++
+	o := &f.order
+	if len(o.express) == 0 {
+		out := f.queue
+		f.queue, f.spare = f.spare[:0], nil
+		return out
+	}
+	out := append(o.express, f.queue...)
+	o.express = f.spare[:0]
+	f.queue, f.spare = f.queue[:0], nil
+	if cap(f.queue) > idleQueue {
+		f.queue = nil
+	}
+	return out
 }
 
 // takeTurnLocked waits until nobody writes.
@@ -212,7 +242,7 @@ func (f *Framer) Ping(now time.Time) {
 	// yamux itself sends no pings, so the numbers are ours.
 	h := policer.Header{Type: policer.TypePing, Flags: policer.FlagSYN, Length: f.pings}
 	f.rtt.sent(f.pings, now)
-	f.queue = h.Append(f.queue)
+	f.order.express = h.Append(f.order.express)
 	if f.busy {
 		return
 	}
@@ -229,6 +259,13 @@ func (f *Framer) Waiting() int { return int(f.waiting.Load()) }
 
 // RTT is the shortest round trip measured lately, 0 while unknown.
 func (f *Framer) RTT() time.Duration { return f.rtt.get() }
+
+// MaxPayload is the most that one frame should carry, so that it does not hold a
+// slow carrier for long; Unsent is the same for what the kernel keeps unsent.
+func (f *Framer) MaxPayload() int { return f.rate.within(minFrame, envelope.MaxPayload) }
+
+// Unsent is explained at MaxPayload; most is what a fast carrier has.
+func (f *Framer) Unsent(most int) int { return f.rate.within(4*minFrame, most) }
 
 // Police is the policer, which also counts what is unread.
 func (f *Framer) Police() *policer.Policer { return f.police }

@@ -3,6 +3,7 @@ package framer
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net"
 	"sync"
 	"testing"
@@ -135,20 +136,31 @@ func await(t *testing.T, ok func() bool) {
 	}
 }
 
-// Many senders at once: every frame whole, each sender's in order, all get on.
+// Many senders at once: every frame whole, each sender's in order, all get on,
+// whether the carrier holds them up or not.
 func TestManySenders(t *testing.T) {
 	t.Parallel()
-	r := &recorder{}
-	f := newTest(r)
-	var wg sync.WaitGroup
-	for s := range uint32(8) {
-		wg.Go(func() {
-			for i := range byte(100) {
-				f.Send(s, payload(i, 1+int(i)*int(s)*60), false)
-			}
-		})
+	for _, rate := range []float64{0, 1, 1e6} {
+		r := &recorder{}
+		f := newTest(r)
+		f.rate.bits.Store(math.Float64bits(rate))
+		f.rate.since = time.Hour // no window ends
+		var wg sync.WaitGroup
+		for s := range uint32(8) {
+			wg.Go(func() {
+				for i := range byte(100) {
+					f.Send(s, payload(i, 1+int(i%7)*int(s)*500), false)
+				}
+			})
+		}
+		wg.Wait()
+		checkOrder(t, r, 8, 100)
 	}
-	wg.Wait()
+}
+
+// checkOrder reads what was written: frames from 0 on, of each stream.
+func checkOrder(t *testing.T, r *recorder, streams uint32, frames byte) {
+	t.Helper()
 	all, _ := r.all()
 	next := map[uint32]byte{}
 	for len(all) > 0 {
@@ -160,8 +172,8 @@ func TestManySenders(t *testing.T) {
 		next[h.Stream]++
 		all = all[policer.HeaderSize+len(body):]
 	}
-	for s := range uint32(8) {
-		if next[s] != 100 {
+	for s := range streams {
+		if next[s] != frames {
 			t.Errorf("stream %d: %d frames", s, next[s])
 		}
 	}

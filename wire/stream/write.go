@@ -112,7 +112,7 @@ func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 		}
 		room := s.state.Out.Room()
 		if room > 0 && !(free && s.writing) {
-			return min(room, envelope.MaxPayload), nil
+			return min(room, s.mux.framer.MaxPayload()), nil
 		}
 		if p != nil && room == 0 && p.BrokenLocked() {
 			return 0, os.NewSyscallError("read", syscall.ECONNRESET)

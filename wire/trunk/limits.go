@@ -18,6 +18,9 @@ const (
 	// WriteTimeout is how long one write may take: with less, a slow uplink
 	// fails healthy streams.
 	WriteTimeout = 60 * time.Second
+	// NotSentLowAt bounds what the kernel holds unsent, so that a ping is not
+	// stuck behind a buffer; on a slow carrier it holds less.
+	NotSentLowAt = 128 << 10
 	// MaxStreams is how many streams a trunk carries at once.
 	MaxStreams = 32 << 10
 	// OpenRate and OpenBurst pace a client; the host's policer allows more.

@@ -39,6 +39,7 @@ type watchman struct {
 	acked      uint64
 	progressed time.Time // when TCP's acknowledgements were seen to advance
 	pinged     time.Time
+	unsent     int // what the kernel may hold unsent, as last told
 	next       time.Duration
 }
 
@@ -59,6 +60,10 @@ func (w *watchman) look(now time.Time) error {
 		return errStuck
 	}
 	t.mux.Shrink(now)
+	if n := t.framer.Unsent(NotSentLowAt); n != w.unsent && t.raw != nil {
+		w.unsent = n
+		socket.LimitUnsent(t.raw, n)
+	}
 	streams, _ := t.mux.Count()
 	if silent >= PingAfter || w.pinged.IsZero() || streams > 0 && now.Sub(w.pinged) >= DeadAfter {
 		w.pinged = now

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package socket
+
+import "syscall"
+
+// LimitUnsent does nothing here.
+func LimitUnsent(syscall.RawConn, int) {}
