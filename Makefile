@@ -105,7 +105,7 @@ packagestest: ## packages and installer on a booted systemd (root; makes a Debia
 	$(MAKE) dist DIST=-quick
 	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 14m -v .
 	lintian --fail-on error,warning dist/*.deb
-	@for f in dist/*.rpm; do rpmlint -c packaging/rpmlint.toml $$f; done
+	test/scripts/rpmlint.sh dist/*.rpm
 
 .PHONY: disttest
 disttest: ## two builds from two folders are the same, byte for byte

@@ -32,24 +32,32 @@ func (r *release) installer(ctx context.Context) error {
 }
 
 func (r *release) msi(ctx context.Context, t target) error {
-	text, err := r.wxs(t)
+	text, err := r.wxs()
 	if err != nil {
 		return err
 	}
 	source := filepath.Join(r.work, "sallyport.wxs")
+	bin := filepath.Join(r.dir(t), "bin")
 	if err := os.WriteFile(source, text, 0o644); err != nil {
 		return err
 	}
 	for _, p := range t.programs { // times stand in the cabinet
-		if err := os.Chtimes(filepath.Join(r.dir(t), "bin", p.name+".exe"), r.epoch, r.epoch); err != nil {
+		if err := os.Chtimes(filepath.Join(bin, p.name+".exe"), r.epoch, r.epoch); err != nil {
 			return err
 		}
 	}
 	out := filepath.Join(r.out, fmt.Sprintf("sallyport-%s-windows-%s.msi", r.fileVersion(), t.goarch))
-	return r.run(ctx, []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.epoch.Unix()), "TZ=UTC"}, "wixl", "--arch", "x64", "-o", out, source)
+	// wixl finds files by names relative to where it runs, and by no others.
+	cmd := exec.CommandContext(ctx, "wixl", "--arch", "x64", "-o", out, source)
+	cmd.Dir = bin
+	cmd.Env = append(os.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.epoch.Unix()), "TZ=UTC")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("wixl: %w\n%s", err, said)
+	}
+	return nil
 }
 
-func (r *release) wxs(t target) ([]byte, error) {
+func (r *release) wxs() ([]byte, error) {
 	tmpl, err := template.ParseFS(files, "files/sallyport.wxs")
 	if err != nil {
 		return nil, err
@@ -57,7 +65,7 @@ func (r *release) wxs(t target) ([]byte, error) {
 	service := manifest.ServiceOf("windows", manifest.Daemon)
 	var b bytes.Buffer
 	err = tmpl.Execute(&b, map[string]any{
-		"ProductID": r.guid("product"), "PackageID": r.guid("package"), "Version": r.plainVersion(), "Bin": filepath.Join(r.dir(t), "bin"),
+		"ProductID": r.guid("product"), "PackageID": r.guid("package"), "Version": r.plainVersion(),
 		"Service": service, "Arguments": strings.Join(append(service.Arguments, service.FileArguments...), " "),
 	})
 	return b.Bytes(), err
