@@ -198,7 +198,7 @@ func (t *Tray) startAtLogin(ctx context.Context, on bool) error {
 
 // about tells the versions.
 func (t *Tray) about(ctx context.Context) error {
-	text := "The service does not answer."
+	text := "The service does not answer. "
 	if v, err := t.Client.Version(ctx); err == nil {
 		text = "Service " + v.Version + ". "
 	}
