@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/durable"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/suite"
 	"github.com/sallyport/sallyport/test/faults/wan"
@@ -127,4 +128,20 @@ func TestHostilePeers(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// TestState is the short form of make faults: kills and damage of a daemon's state.
+func TestState(t *testing.T) {
+	t.Parallel()
+	programs, err := harness.FindPrograms(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := durable.Config{Program: programs.Daemon, Dir: t.TempDir(), Seed: 1, Short: true}
+	durable.Play(t.Context(), c, func(string) bool { return true }, func(r durable.Row) {
+		t.Logf("%s: %d tried, %d noticed, %d changes, slowest start %s", r.Name, r.Tried, r.Met, r.Changes, r.Slowest)
+		if r.Faults != nil {
+			t.Errorf("%s: %v", r.Name, r.Faults)
+		}
+	})
 }

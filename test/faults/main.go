@@ -4,9 +4,9 @@
 // done, how many streams there were and survived, bytes lost, seconds until it
 // was over, memory. It exits with 1 where one is not as it should be.
 //
-//	faults [-causes] [-network] [-hostile] [-figures] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
+//	faults [-causes] [-network] [-hostile] [-figures] [-state] [-streams 100] [-run REGEXP] [-short] [-seed N] [-v]
 //
-// Without -causes, -network, -hostile or -figures it plays all four.
+// Without -causes, -network, -hostile, -figures or -state it plays all five.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 )
 
 type options struct {
-	causes, network, hostile, figures, short, verbose bool
+	causes, network, hostile, figures, state, short, verbose bool
 	// inside: this is the child in a network namespace of its own.
 	inside  bool
 	streams int
@@ -42,6 +42,7 @@ func main() {
 	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
 	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
 	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S6, H1, H3, H9)")
+	flag.BoolVar(&o.state, "state", false, "only kills and damage of a daemon's state")
 	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
 	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")
 	flag.IntVar(&o.streams, "streams", 100, "streams at a fault")
@@ -53,8 +54,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if !o.causes && !o.network && !o.hostile && !o.figures {
-		o.causes, o.network, o.hostile, o.figures = true, true, true, !o.short
+	if !o.causes && !o.network && !o.hostile && !o.figures && !o.state {
+		o.causes, o.network, o.hostile, o.state, o.figures = true, true, true, true, !o.short
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if o.inside {
@@ -83,6 +84,10 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 	if (o.network || o.figures) && ctx.Err() == nil {
 		n, nerr := o.playNetwork(ctx)
 		failed, err = failed+n, errors.Join(err, nerr)
+	}
+	if o.state && ctx.Err() == nil {
+		n, serr := o.playState(ctx)
+		failed, err = failed+n, errors.Join(err, serr)
 	}
 	return failed, err
 }
