@@ -280,7 +280,7 @@ func (l *Link) readFrame(r *bufio.Reader) ([]byte, error) {
 func (l *Link) readFull(r *bufio.Reader, p []byte) error {
 	last := time.Now()
 	for len(p) > 0 {
-		l.conn.SetReadDeadline(time.Now().Add(PingAfter))
+		l.conn.SetReadDeadline(time.Now().Add(min(PingAfter, DeadAfter-time.Since(last))))
 		n, err := r.Read(p)
 		p = p[n:]
 		switch {

@@ -111,6 +111,9 @@ func (s *Stream) isOver() bool {
 
 // readFrame reads and handles the body of one frame.
 func (s *Stream) readFrame(first bool, kind envelope.Type, n int) error {
+	if s.tooEarly(kind) {
+		return errUnexpected
+	}
 	if kind == envelope.Data && !first {
 		return s.readData(n)
 	}
@@ -131,6 +134,14 @@ func (s *Stream) readFrame(first bool, kind envelope.Type, n int) error {
 		return s.onRst(body)
 	}
 	return errUnexpected
+}
+
+// tooEarly says whether a frame comes before the host's word (client): an ACK
+// would raise what may be sent before it.
+func (s *Stream) tooEarly(kind envelope.Type) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mux.client && s.verdict == undecided && kind != envelope.Verdict && kind != envelope.Rst
 }
 
 // readFirst takes OPEN (host). An ATTACH names a stream of a trunk that is gone;
@@ -174,10 +185,6 @@ func (s *Stream) readData(n int) error {
 	if err := s.state.In.Check(n); err != nil && !s.over {
 		s.mu.Unlock()
 		return err
-	}
-	if s.mux.client && s.verdict == undecided {
-		s.mu.Unlock()
-		return errUnexpected
 	}
 	if s.closed {
 		s.resetLocked(&reason.Reason{Code: reason.Reset, Text: "data after close"})

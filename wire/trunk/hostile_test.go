@@ -132,6 +132,10 @@ func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
 	}{
 		{"opens a stream", func(s *speaker) { s.syn(2) }},
 		{"data before the verdict", func(s *speaker) { s.say(1, data(1)) }},
+		{"end before the verdict", func(s *speaker) { s.say(1, envelope.AppendFin(nil)) }},
+		{"acknowledgement before the verdict", func(s *speaker) {
+			s.say(1, envelope.AppendAck(nil, envelope.Acking{Limit: envelope.MaxWindow}))
+		}},
 		{"verdict twice", func(s *speaker) {
 			ok := envelope.AppendVerdict(nil, envelope.Words{Code: "ok"})
 			s.say(1, append(ok, ok...))
@@ -214,19 +218,24 @@ func TestDeadPeerIsLeft(t *testing.T) {
 	if err := w.look(now); err != nil {
 		t.Fatal(err)
 	}
-	// TCP's progress is a sign of life ...
-	w.acked, w.progressed = 0, time.Time{}
-	if _, ok := client.progress(); ok {
-		for n := uint64(0); n == 0; n, _ = client.progress() { // of the ping
+	// TCP's progress with payload is a sign of life ...
+	if _, _, ok := client.progress(); ok {
+		for n := uint64(0); n == 0; n, _, _ = client.progress() { // of the ping
 			<-time.After(time.Millisecond)
 		}
+		w.acked, w.unacked, w.progressed = 0, 64<<10, time.Time{}
 		if err := w.look(now.Add(DeadAfter + 5*time.Second)); err != nil {
 			t.Errorf("with progress of TCP: %v", err)
 		}
+		// ... but a middle that acknowledges our pings and says nothing is none, ...
+		w.acked, w.unacked, w.progressed = 0, 34, time.Time{}
+		if err := w.look(now.Add(DeadAfter + 5*time.Second)); !errors.Is(err, errDead) {
+			t.Errorf("with acknowledged pings: %v, want %v", err, errDead)
+		}
 	}
-	// ... but not without end, and there is none any more.
+	// ... nor is it without end, and there is none any more.
 	w.progressed = now
-	w.acked, _ = client.progress()
+	w.acked, w.unacked, _ = client.progress()
 	if err := w.look(now.Add(DeadAfter + 20*time.Second)); !errors.Is(err, errDead) {
 		t.Errorf("without progress: %v, want %v", err, errDead)
 	}

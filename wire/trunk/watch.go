@@ -37,7 +37,8 @@ func (t *Trunk) watch() {
 type watchman struct {
 	t          *Trunk
 	acked      uint64
-	progressed time.Time // when TCP's acknowledgements were seen to advance
+	unacked    int       // sent and not acknowledged, at the last look
+	progressed time.Time // when payload was seen to be acknowledged
 	pinged     time.Time
 	unsent     int // what the kernel may hold unsent, as last told
 	next       time.Duration
@@ -50,8 +51,11 @@ func (w *watchman) look(now time.Time) error {
 		return err
 	}
 	silent := t.framer.Silence(now)
-	if acked, ok := t.progress(); ok && acked != w.acked {
-		w.acked, w.progressed = acked, now
+	if acked, unacked, ok := t.progress(); ok {
+		if acked != w.acked && w.unacked > pingsOnly {
+			w.progressed = now
+		}
+		w.acked, w.unacked = acked, unacked
 	}
 	switch {
 	case silent >= DeadAfter && now.Sub(w.progressed) >= DeadAfter, silent >= WriteTimeout:
@@ -73,10 +77,15 @@ func (w *watchman) look(now time.Time) error {
 	return nil
 }
 
-// progress is how far TCP has come, where it can be known.
-func (t *Trunk) progress() (uint64, bool) {
+// pingsOnly is what a few pings take on the connection: that they are
+// acknowledged says nothing of the other daemon.
+const pingsOnly = 512
+
+// progress is how far TCP has come, and what it has still to bring over, where
+// that can be known.
+func (t *Trunk) progress() (acked uint64, unacked int, ok bool) {
 	if t.raw == nil {
-		return 0, false
+		return 0, 0, false
 	}
 	return socket.Acked(t.raw)
 }

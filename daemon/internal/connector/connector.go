@@ -89,6 +89,8 @@ type Connector struct {
 	meeting chan struct{}
 
 	mu     sync.Mutex
+	told   time.Time // when a grant that was not used was last logged
+	silent int       // and how many were not since
 	trunks map[wire.TrunkID]*trunk
 	stats  map[string]*Stats // what is over; the live part is added when asked
 }
@@ -155,7 +157,7 @@ func (c *Connector) Handle(l *wire.Link, m wire.Message) {
 		}
 	case *wire.Grant:
 		if why := c.grant(l, m); why != "" {
-			c.log.Warn("grant not used", "trunk", m.Trunk, "stream", m.Stream, "why", why)
+			c.unused(m, why)
 		}
 	case *wire.Cut:
 		c.log.Info("cut", "trunk", m.Trunk, "stream", m.Stream, "reason", m.Reason.Error())

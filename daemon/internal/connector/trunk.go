@@ -212,7 +212,27 @@ func (c *Connector) expire(t *trunk, e *earlyGrant) {
 	}
 	c.mu.Unlock()
 	if waits {
-		c.log.Warn("grant without open", "trunk", e.grant.Trunk, "stream", e.grant.Stream)
+		c.unused(e.grant, "its Open did not come")
 		c.neverOpened(e.grant)
+	}
+}
+
+// unusedEvery bounds how often grants that are not used are logged: it is the
+// client and the edge that decide how many there are.
+const unusedEvery = time.Second
+
+// unused logs a grant that was not used.
+func (c *Connector) unused(g *wire.Grant, why string) {
+	now := time.Now()
+	c.mu.Lock()
+	more, tell := c.silent, now.Sub(c.told) >= unusedEvery
+	if tell {
+		c.told, c.silent = now, 0
+	} else {
+		c.silent++
+	}
+	c.mu.Unlock()
+	if tell {
+		c.log.Warn("grant not used", "trunk", g.Trunk, "stream", g.Stream, "why", why, "more", more)
 	}
 }

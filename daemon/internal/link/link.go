@@ -194,7 +194,7 @@ func New(c Config) *Link {
 	l.trunks = trunks.New(trunks.Config{
 		Cert: c.Cert, Keys: c.Keys, Log: l.log, Online: l.instance, Settling: l.settling, Session: l.session, Dial: l.DialEdge,
 		Report: l.Report, Changed: l.changed, Go: l.tasks.run,
-		Making: wire.TicketLife + l.timing.Dial, Verdict: l.timing.Verdict,
+		Making: wire.DeadAfter, Verdict: l.timing.Verdict,
 	})
 	l.reports.init()
 	return l
@@ -210,7 +210,8 @@ func (t Timing) withDefaults() Timing {
 	set(&t.Hello, wire.HelloTimeout)
 	// One attempt that times out shall be told, not "connecting".
 	set(&t.Offline, wire.DirectTimeout+time.Second)
-	set(&t.Verdict, wire.GrantWait+wire.OriginDialTimeout+wire.DirectTimeout)
+	// An application hears of a host that says nothing as soon as of one that is dead.
+	set(&t.Verdict, wire.DeadAfter)
 	set(&t.TrunkIdle, wire.TrunkIdle)
 	// A login attempt lives 10 min, and its end is told on the link.
 	set(&t.Unneeded, 11*time.Minute)
