@@ -76,7 +76,9 @@ func (p path) measure(ctx context.Context, w load.Workload, own []process) (tabl
 		sum += d
 		f["cpu."+proc.role] = per(d)
 	}
-	f["cpu"] = per(sum)
+	if len(p.procs) > 0 {
+		f["cpu"] = per(sum)
+	}
 	other := machineBusy() - busy - (total(own) - mine)
 	f["foreign"] = max(0, other.Seconds()/time.Since(began).Seconds())
 	return f, nil
