@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,20 +69,26 @@ func Check(rawURL string, e Edge) error {
 	return fmt.Errorf("login URL: scheme %q is not https", u.Scheme)
 }
 
-// checkPlain lets http pass where nothing leaves this machine.
+// checkPlain lets http pass where nothing leaves this machine. An edge on
+// loopback that is dialled at another port, by way of a port map, shows its
+// pages at the port of its name.
 func checkPlain(u *url.URL, e Edge) error {
 	name, port := split(e.Name)
+	ports := []string{port}
 	loopback := isLoopback(name)
 	if e.Address != "" {
-		var host string
-		host, port = split(e.Address)
+		host, dialled := split(e.Address)
+		if !loopback {
+			ports = nil
+		}
+		ports = append(ports, dialled)
 		loopback = isLoopback(host)
 	}
 	if !loopback {
 		return errors.New("login URL: http, but the edge is not on this machine")
 	}
-	if u.Hostname() != "localhost" || portOf(u, "80") != port {
-		return fmt.Errorf("login URL is on %s, not on localhost:%s", u.Host, port)
+	if u.Hostname() != "localhost" || !slices.Contains(ports, portOf(u, "80")) {
+		return fmt.Errorf("login URL is on %s, not on localhost:%s", u.Host, strings.Join(ports, " or :"))
 	}
 	return nil
 }
