@@ -11,12 +11,7 @@ import (
 
 // locked runs f under the mutex and calls the hooks for what ended afterwards.
 func (s *Service) locked(f func()) {
-	s.mu.Lock()
-	f()
-	told := s.told
-	s.told = nil
-	s.mu.Unlock()
-	for _, e := range told {
+	for _, e := range s.telling(f) {
 		s.cfg.Log.Info("login ended", "attempt", e.Attempt, "key", e.Key, "reason", e.Reason.Code)
 		for _, hook := range s.onAudit {
 			hook(e.Ended)
@@ -27,6 +22,16 @@ func (s *Service) locked(f func()) {
 			}
 		}
 	}
+}
+
+// telling runs f under the mutex, and hands over who is to be told.
+func (s *Service) telling(f func()) []telling {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	told := s.told
+	s.told = nil
+	return told
 }
 
 // endLocked ends an attempt that is not over. tell says whether its daemon is told.
