@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,4 +110,15 @@ func certificates(t *testing.T, dir, name string) (ca, cert, key string) {
 	fail(os.WriteFile(cert, certPEM(leafDER), 0o644))
 	fail(os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: ownDER}), 0o600))
 	return ca, cert, key
+}
+
+// TestEdgeThatCannotStart wants the harness to say so at once: a story whose edge
+// never serves waits for nothing.
+func TestEdgeThatCannotStart(t *testing.T) {
+	t.Parallel()
+	s := empty(t)
+	_, err := s.world.StartEdge(s.ctx, harness.EdgeOptions{Change: func(yaml string) string { return yaml + "\nunheard: of\n" }})
+	if err == nil || !strings.Contains(err.Error(), "the edge ended with code") || s.ctx.Err() != nil {
+		t.Errorf("got %v, want the edge's end", err)
+	}
 }

@@ -138,10 +138,13 @@ func (e *Edge) Start(ctx context.Context) error {
 		return err
 	}
 	c := &http.Client{Timeout: time.Second, Transport: transport}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	return Poll(ctx, "the edge to answer", func() (bool, error) {
 		select {
 		case <-p.Done():
-			return false, fmt.Errorf("edge ended with code %d", p.ExitCode())
+			cancel(fmt.Errorf("the edge ended with code %d: see %s", p.ExitCode(), filepath.Join(e.world.Dir, "logs", "edge.log")))
+			return false, nil
 		default:
 		}
 		res, err := c.Get(e.WebURL() + "/")
