@@ -37,7 +37,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 func unreachable(tried []string, denied bool) *api.Problem {
 	p := &api.Problem{
 		Code:   api.CodeDaemonDown,
-		Title:  "the daemon is not running",
+		Title:  "The daemon is not running",
 		Detail: strings.Join(tried, "; "),
 		Hint:   startHint,
 	}

@@ -23,7 +23,7 @@ func problemOf(resp *http.Response) *api.Problem {
 	}
 	return &api.Problem{
 		Code:   api.CodeInternal,
-		Title:  "unexpected answer of the daemon",
+		Title:  "Unexpected answer of the daemon",
 		Detail: fmt.Sprintf("%s with content type %q", resp.Status, resp.Header.Get("Content-Type")),
 		Hint:   "compare the versions of the two programs: sallyport version",
 		Status: resp.StatusCode,
@@ -46,7 +46,7 @@ func transportError(ctx context.Context, err error) error {
 func broken(err error) *api.Problem {
 	return &api.Problem{
 		Code:   api.CodeDaemonDown,
-		Title:  "the connection to the daemon broke",
+		Title:  "The connection to the daemon broke",
 		Detail: err.Error(),
 		Hint:   startHint,
 	}

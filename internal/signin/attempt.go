@@ -44,7 +44,7 @@ func (a Attempt) Run(ctx context.Context) (api.Login, error) {
 	if a.Mode == api.ModeLoopback {
 		var err error
 		if ln, err = Listen(ctx); err != nil {
-			return api.Login{}, &api.Problem{Code: api.CodeInternal, Title: "cannot wait for the browser", Detail: err.Error(), Hint: "use --no-browser"}
+			return api.Login{}, &api.Problem{Code: api.CodeInternal, Title: "Cannot wait for the browser", Detail: err.Error(), Hint: "use --no-browser"}
 		}
 		in.LoopbackPort, in.LoopbackPath = ln.Port(), ln.Path()
 	}
@@ -113,7 +113,7 @@ func (w *walk) returned(ctx context.Context, id string) {
 		return err
 	})
 	if err != nil {
-		w.fail(&api.Problem{Code: api.CodeInternal, Title: "cannot wait for the browser", Detail: err.Error()})
+		w.fail(&api.Problem{Code: api.CodeInternal, Title: "Cannot wait for the browser", Detail: err.Error()})
 	}
 }
 
@@ -157,7 +157,7 @@ func (w *walk) open(ctx context.Context, l api.Login) {
 	if err != nil && ctx.Err() == nil {
 		w.note(&api.Problem{
 			Code:   api.CodeUnsupported,
-			Title:  "the browser did not open",
+			Title:  "The browser did not open",
 			Detail: err.Error(),
 			Hint:   "open the URL yourself; if your browser is on another machine, use --no-browser",
 		})
@@ -200,7 +200,7 @@ func noCode(err error, command string) error {
 	}
 	return &api.Problem{
 		Code:  api.CodeLoginAbandoned,
-		Title: "no approval code was given",
+		Title: "No approval code was given",
 		Hint:  "run `" + command + " --no-browser` on a terminal and type the code that the page shows",
 	}
 }
@@ -223,7 +223,7 @@ func outcome(l api.Login, command string) error {
 	if l.Problem != nil {
 		return l.Problem
 	}
-	p := &api.Problem{Code: api.CodeLoginNeeded, Title: "the sign-in ended as " + cmp.Or(string(l.State), "nothing")}
+	p := &api.Problem{Code: api.CodeLoginNeeded, Title: "The sign-in ended as " + cmp.Or(string(l.State), "nothing")}
 	switch l.State {
 	case api.LoginRefused:
 		p.Code, p.Title = api.CodeLoginRefused, "the sign-in was refused"

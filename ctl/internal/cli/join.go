@@ -64,7 +64,7 @@ func (a *app) readToken(ctx context.Context, file string) (string, error) {
 	}
 	token := strings.TrimSpace(string(b))
 	if token == "" {
-		return "", &api.Problem{Code: api.CodeInvalid, Title: "the join token is empty", Field: "token", Hint: "sallyport tunnel join --token-file FILE"}
+		return "", &api.Problem{Code: api.CodeInvalid, Title: "The join token is empty", Field: "token", Hint: "sallyport tunnel join --token-file FILE"}
 	}
 	return token, nil
 }

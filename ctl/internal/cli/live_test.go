@@ -69,7 +69,7 @@ func TestErrorsAsJSON(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t)
 	for words, want := range map[string]api.Problem{
-		"forward rm nope --json":   {Code: api.CodeNotFound, Title: `there is no forward "nope"`, Hint: "sallyport forward list"},
+		"forward rm nope --json":   {Code: api.CodeNotFound, Title: `There is no forward "nope"`, Hint: "sallyport forward list"},
 		"forward add --json":       {Code: api.CodeInvalid, Title: "a hostname is needed, such as tcp.site.com", Hint: "sallyport forward add --help"},
 		"forward --json --what":    {Code: api.CodeInvalid, Title: "unknown flag: --what", Hint: "sallyport forward --help"},
 		"forward --what --json":    {Code: api.CodeInvalid, Title: "unknown flag: --what", Hint: "sallyport forward --help"},

@@ -84,7 +84,7 @@ func (a *app) whoamiCommand() *cobra.Command {
 				return err
 			}
 			if len(active) == 0 {
-				return &api.Problem{Code: api.CodeLoginNeeded, Title: "nobody is signed in", Hint: "sallyport login"}
+				return &api.Problem{Code: api.CodeLoginNeeded, Title: "Nobody is signed in", Hint: "sallyport login"}
 			}
 			return a.term.Print(active, func(w io.Writer) {
 				for _, s := range active {

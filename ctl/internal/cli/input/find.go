@@ -25,7 +25,7 @@ func Find[T any](all []T, word, noun, hint string, id func(T) string, names func
 	case 1:
 		return found[0], nil
 	case 0:
-		return zero, &api.Problem{Code: api.CodeNotFound, Title: fmt.Sprintf("there is no %s %q", noun, word), Hint: hint}
+		return zero, &api.Problem{Code: api.CodeNotFound, Title: fmt.Sprintf("There is no %s %q", noun, word), Hint: hint}
 	}
 	var ids []string
 	for _, v := range found {

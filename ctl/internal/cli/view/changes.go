@@ -45,7 +45,7 @@ func SessionChange(before, now []api.Session) []string {
 		}
 		p := s.Problem
 		if p == nil {
-			p = &api.Problem{Title: "the session is over", Hint: "sallyport login"}
+			p = &api.Problem{Title: "The session is over", Hint: "sallyport login"}
 		}
 		lines = append(lines, problem("access as "+s.Person.Email+" ended", p)...)
 	}

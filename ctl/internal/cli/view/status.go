@@ -14,6 +14,9 @@ import (
 // Status writes the headline, and then what there is of each kind.
 func Status(w io.Writer, s *api.Status, now time.Time) {
 	fmt.Fprintf(w, "%s: %s\n", Clean(string(s.Headline)), Clean(s.Text))
+	if next := nextStep(s); next != "" {
+		fmt.Fprintf(w, "hint: %s\n", next)
+	}
 	for i := range s.Problems {
 		for _, line := range problem("problem", &s.Problems[i]) {
 			fmt.Fprintln(w, Clean(line))
@@ -32,6 +35,22 @@ func Status(w io.Writer, s *api.Status, now time.Time) {
 			fmt.Fprintf(w, "\n%s", b.String())
 		}
 	}
+}
+
+// nextStep is what a person would type where nothing works yet; "" where the
+// rows below say it.
+func nextStep(s *api.Status) string {
+	switch {
+	case s.Headline == api.HeadlineUnset:
+		return "sallyport edge use NAME[:PORT]"
+	case s.Headline == api.HeadlineSignedOut && !anyLive(s.Logins) && len(s.Forwards) == 0:
+		return "sallyport login, or on a host: sallyport tunnel login"
+	}
+	return ""
+}
+
+func anyLive(logins []api.Login) bool {
+	return slices.ContainsFunc(logins, func(l api.Login) bool { return !l.State.Final() })
 }
 
 // Edges writes the edges and the state of their links. Of the person's own, the

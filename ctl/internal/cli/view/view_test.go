@@ -137,3 +137,29 @@ func TestTable(t *testing.T) {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
+
+func TestNextStep(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		status api.Status
+		want   string
+	}{
+		{"nothing chosen", api.Status{Headline: api.HeadlineUnset}, "hint: sallyport edge use NAME[:PORT]"},
+		{"signed out", api.Status{Headline: api.HeadlineSignedOut}, "hint: sallyport login, or on a host: sallyport tunnel login"},
+		{"the row below tells it", api.Status{Headline: api.HeadlineSignedOut, Forwards: []api.Forward{{Hostname: "h"}}}, ""},
+		{"ready", api.Status{Headline: api.HeadlineReady}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			Status(&b, &tt.status, time.Time{})
+			head, _, _ := strings.Cut(b.String(), "\n\n") // tables come after an empty line
+			_, got, _ := strings.Cut(strings.TrimSuffix(head, "\n"), "\n")
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -101,7 +101,7 @@ func wantedAt(st *api.Status, edge string) (api.Login, bool) {
 }
 
 func errLoginNeeded() *api.Problem {
-	return &api.Problem{Code: api.CodeLoginNeeded, Title: "login needed", Detail: "a connection waits for it", Hint: "sallyport login"}
+	return &api.Problem{Code: api.CodeLoginNeeded, Title: "Login needed", Detail: "a connection waits for it", Hint: "sallyport login"}
 }
 
 func sessionsAt(st *api.Status, edge string) []api.Session {

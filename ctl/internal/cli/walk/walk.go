@@ -74,7 +74,7 @@ func (w *Walk) Edge(ctx context.Context, said, host string, machine bool) (strin
 
 // NoEdge is the problem of a caller who has chosen none.
 func NoEdge() *api.Problem {
-	return &api.Problem{Code: api.CodeNoEdge, Title: "no edge is chosen", Hint: "sallyport edge use NAME[:PORT]"}
+	return &api.Problem{Code: api.CodeNoEdge, Title: "No edge is chosen", Hint: "sallyport edge use NAME[:PORT]"}
 }
 
 // Login goes through one login in the foreground.
