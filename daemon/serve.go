@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/internal/buildinfo"
 	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
+	"github.com/sallyport/sallyport/internal/netwatch"
 	"github.com/sallyport/sallyport/internal/osservice"
 	"github.com/sallyport/sallyport/internal/paths"
 	"github.com/sallyport/sallyport/internal/procs"
@@ -78,6 +79,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
 	group.Go(func() error { procs.Run(ctx); return nil })
+	group.Go(func() error { return netwatch.Run(ctx, log, worker.Woke) })
 	group.Go(func() error {
 		// Who asks meanwhile waits: before the first pass there is no truth to tell.
 		select {

@@ -112,6 +112,20 @@ func New(c Config) *Agent {
 // Ready is closed when everything that was kept has been started once.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
+// Woke says that this machine's network may be another one: every link looks
+// whether it still lives, or tries again at once. It does not block.
+func (a *Agent) Woke(what string) {
+	a.log.Info("this machine has changed, links are checked", slog.String("what", what))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.units.clients {
+		c.Wake()
+	}
+	for _, h := range a.units.hosts {
+		h.Wake()
+	}
+}
+
 // Run keeps what runs at what is wanted until ctx ends; it returns when all of
 // it has stopped.
 func (a *Agent) Run(ctx context.Context) error {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"runtime"
@@ -21,8 +22,14 @@ const (
 	// maxRetryAfter bounds what an edge may ask for.
 	maxRetryAfter = 5 * time.Minute
 	// probeTimeout is how long an online link has to show life after a wake.
-	probeTimeout = 3 * time.Second
+	probeTimeout = 2 * time.Second
+	// hanging is how long an attempt may last and still be meant for the network
+	// of now; a burst of changes shall not begin it anew each time.
+	hanging = 2 * time.Second
 )
+
+// errMute ends an instance that shows no life after a change here.
+var errMute = fmt.Errorf("no answer after a change of this machine's network: %w", wire.ErrLinkDead)
 
 // errUnneeded ends an instance that nothing needs.
 var errUnneeded = errors.New("nothing needs the link")
@@ -66,7 +73,11 @@ func (l *Link) keep(ctx context.Context) {
 			if lasted >= lasting {
 				b.Reset()
 			}
-			l.pause(ctx, err, max(b.Next(), retryAfter(err)), &b)
+			wait := max(b.Next(), retryAfter(err))
+			if errors.Is(err, errMute) {
+				wait = 0 // rule 9: what happened here is nobody else's haste
+			}
+			l.pause(ctx, err, wait, &b)
 		}
 	}
 }
@@ -112,7 +123,7 @@ func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
 	default:
 	}
 	began := time.Now()
-	conn, form, err := l.dialer.Link(ctx, l.cfg.Cert, l.timing.Dial)
+	conn, form, err := l.dial(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -145,6 +156,21 @@ func (l *Link) connect(ctx context.Context) (lasted time.Duration, err error) {
 	<-inst.Done()
 	l.leave(inst)
 	return time.Since(online), inst.Err()
+}
+
+// dial reaches the edge, unless Wake gives the attempt up.
+func (l *Link) dial(ctx context.Context) (*tls.Conn, dial.Form, error) {
+	ctx, abort := context.WithCancel(ctx)
+	defer abort()
+	at := &dialling{since: time.Now(), abort: abort}
+	set := func(d *dialling) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.dialling = d
+	}
+	set(at)
+	defer set(nil)
+	return l.dialer.Link(ctx, l.cfg.Cert, l.timing.Dial)
 }
 
 // greet exchanges hello and welcome, and stores the next token.
@@ -255,7 +281,7 @@ func (i *instance) probe(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	if _, err := i.Call(ctx, &wire.Ping{}); errors.Is(err, context.DeadlineExceeded) {
-		i.CloseWith(wire.ErrLinkDead)
+		i.CloseWith(errMute)
 	}
 }
 

@@ -65,40 +65,22 @@ func (l *Link) toHost(inst *instance, m wire.Message) {
 	}
 }
 
-// tend looks after what time alone brings about: sleep of the machine, idle
+// tend looks after what time alone brings about: idle
 // trunks, an unneeded link.
 func (l *Link) tend(ctx context.Context) {
 	ticker := time.NewTicker(l.timing.Sweep)
 	defer ticker.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
-		now := time.Now()
-		// Round takes the monotonic reading off.
-		if slept(now.Round(0).Sub(last.Round(0)), now.Sub(last), l.timing.Sweep) {
-			l.log.Info("woke up")
-			l.Wake()
-		}
-		last = now
-		l.trunks.Sweep(now, l.timing.TrunkIdle)
+		l.trunks.Sweep(time.Now(), l.timing.TrunkIdle)
 		if inst := l.unneeded(); inst != nil {
 			inst.CloseWith(errUnneeded)
 		}
 	}
-}
-
-// wakeGap is the difference of clocks that means that the machine slept.
-const wakeGap = 3 * time.Second
-
-// slept says whether the machine was asleep between two looks at its clocks
-// that are meant to be every apart. The wall clock counts sleep; the monotonic
-// one does not on some systems, and shows a late tick on the others.
-func slept(wall, mono, every time.Duration) bool {
-	return (wall-mono).Abs() > wakeGap || mono > 3*every+wakeGap
 }
 
 // unneeded returns the instance if nothing has needed it for long.

@@ -106,7 +106,7 @@ type Timing struct {
 	Unneeded time.Duration
 	// Settle is how long after a welcome hosts may still be on their way to the edge.
 	Settle time.Duration
-	// Sweep is how often idle trunks and the clock are looked at.
+	// Sweep is how often idle trunks are looked at.
 	Sweep time.Duration
 	// RetryFirst, RetryMin and RetryMax are the bounds of rule 9.
 	RetryFirst, RetryMin, RetryMax time.Duration
@@ -153,6 +153,13 @@ type Link struct {
 	// moved is closed, and replaced, when facts change.
 	moved      chan struct{}
 	loginEnded func(attempt string, r wire.Reason)
+	dialling   *dialling // nil unless connecting; guarded by mu
+}
+
+// dialling is an attempt to reach the edge.
+type dialling struct {
+	since time.Time
+	abort context.CancelFunc
 }
 
 // facts are what a Snapshot is made of; guarded by Link.mu.
@@ -236,13 +243,18 @@ func (l *Link) Run(ctx context.Context) error {
 	return nil
 }
 
-// Wake tries again at once: the network or the clock has changed. An online
-// link is checked for life.
+// Wake tries again at once: the network may be another one. An online link is
+// checked for life; an attempt that hangs is given up for a new one.
 func (l *Link) Wake() {
 	if inst := l.current(); inst != nil {
 		l.tasks.run(func(ctx context.Context) { inst.probe(ctx) })
 		return
 	}
+	l.mu.Lock()
+	if d := l.dialling; d != nil && time.Since(d.since) > hanging {
+		d.abort()
+	}
+	l.mu.Unlock()
 	l.poke()
 }
 

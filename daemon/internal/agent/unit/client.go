@@ -52,6 +52,9 @@ func (c Config) Client(key plan.ClientKey, spec plan.Link, ownerName string) (*C
 	return u, nil
 }
 
+// Wake lets its link look whether it still lives.
+func (u *Client) Wake() { u.link.Wake() }
+
 // sessionLink is the link as the attempts see it.
 type sessionLink struct {
 	*link.Link

@@ -65,6 +65,9 @@ func (u *Host) Stop() {
 	u.parts.Stop()
 }
 
+// Wake lets its link look whether it still lives.
+func (u *Host) Wake() { u.link.Wake() }
+
 func (u *Host) loginEnded(attempt string, r wire.Reason) {
 	for _, a := range u.allAttempts() {
 		a.Ended(attempt, r)

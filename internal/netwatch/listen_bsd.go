@@ -1,0 +1,27 @@
+//go:build darwin || freebsd || netbsd || openbsd || dragonfly
+
+package netwatch
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// open gives a routing socket.
+func open() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_ROUTE, unix.SOCK_RAW, unix.AF_UNSPEC)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("setnonblock", err)
+	}
+	return os.NewFile(uintptr(fd), "route"), nil
+}
+
+// lost: the kernel had more to say than fits; something has changed for sure.
+func lost(err error) bool { return errors.Is(err, unix.ENOBUFS) }

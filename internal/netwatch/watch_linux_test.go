@@ -1,0 +1,68 @@
+package netwatch
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// In a network of its own, interfaces, addresses and routes that come and go are
+// told.
+func TestNetworkChangesAreTold(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("skipped: needs root, for a network of its own")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("skipped: iproute2 is not installed")
+	}
+	runtime.LockOSThread() // never unlocked: the thread ends with the test, and its network with it
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Skipf("skipped: no network of its own: %v", err)
+	}
+	f, err := open() // it belongs to the network of this thread
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	told, done := make(chan struct{}, 256), make(chan struct{})
+	go func() {
+		defer close(done)
+		drain(ctx, f, func() {
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	for _, command := range []string{
+		"link add sp0 type veth peer name sp1", "link set sp0 up", "addr add 192.0.2.1/24 dev sp0",
+		"route add 198.51.100.0/24 via 192.0.2.9", "route del 198.51.100.0/24", "-6 addr add 2001:db8::1/64 dev sp0 nodad",
+		"addr del 192.0.2.1/24 dev sp0", "link del sp0",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+			t.Errorf("ip %s: %v: %s", command, err, out)
+			continue
+		}
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Errorf("ip %s: not told", command)
+		}
+		for quiet := false; !quiet; { // the rest of what it says
+			select {
+			case <-told:
+			case <-time.After(50 * time.Millisecond):
+				quiet = true
+			}
+		}
+	}
+	cancel()
+	<-done
+}
