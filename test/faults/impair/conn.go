@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// errFiltered: the proxy lets no such connection through.
+var errFiltered = errors.New("filtered")
+
 // maxHead is how much of the first bytes of a connection is kept to look at.
 const maxHead = 4 << 10
 
@@ -230,6 +233,10 @@ func (c *Conn) put(d Direction, to *net.TCPConn, b []byte) error {
 	}
 	c.passed[d] += uint64(len(b))
 	c.mu.Unlock()
+	if d == Up && c.proxy.filtered(c) {
+		c.Reset()
+		return errFiltered
+	}
 	if d == Up && c.second != nil {
 		c.second.Write(b) // what becomes of it is the target's business
 	}

@@ -81,6 +81,7 @@ type Proxy struct {
 	hole    bool
 	refuse  bool
 	double  bool
+	filter  func(*Conn) bool
 	traps   func(number int) []Trap
 	conns   []*Conn
 	count   int
@@ -182,9 +183,20 @@ func (p *Proxy) Refuse(on bool) { p.change(func() { p.refuse = on }) }
 // on a connection of its own whose answers are thrown away.
 func (p *Proxy) Double(on bool) { p.change(func() { p.double = on }) }
 
+// Filter resets each connection of which match says yes once it has sent
+// something, as a middlebox does that looks into the ClientHello; nil: none.
+func (p *Proxy) Filter(match func(*Conn) bool) { p.change(func() { p.filter = match }) }
+
+func (p *Proxy) filtered(c *Conn) bool {
+	p.mu.Lock()
+	match := p.filter
+	p.mu.Unlock()
+	return match != nil && match(c)
+}
+
 // Heal takes every shape, trap and switch back. What was cut stays cut.
 func (p *Proxy) Heal() {
-	p.change(func() { p.shape, p.traps, p.hole, p.refuse, p.double = Shape{}, nil, false, false, false })
+	p.change(func() { p.shape, p.traps, p.hole, p.refuse, p.double, p.filter = Shape{}, nil, false, false, false, nil })
 }
 
 // Cut resets the connections of which match says yes, nil: all. It returns how
