@@ -196,7 +196,9 @@ func (p *Proxy) filtered(c *Conn) bool {
 
 // Heal takes every shape, trap and switch back. What was cut stays cut.
 func (p *Proxy) Heal() {
-	p.change(func() { p.shape, p.traps, p.hole, p.refuse, p.double, p.filter = Shape{}, nil, false, false, false, nil })
+	p.change(func() {
+		p.shape, p.traps, p.hole, p.refuse, p.double, p.filter = Shape{}, nil, false, false, false, nil
+	})
 }
 
 // Cut resets the connections of which match says yes, nil: all. It returns how
