@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -547,80 +545,5 @@ func TestReportsArePaced(t *testing.T) {
 	e.WaitEnded(n)
 	if len(e.Hellos()) != 1 {
 		t.Errorf("the link broke: %d hellos", len(e.Hellos()))
-	}
-}
-
-// After a change of this machine's network a link that does not answer is given
-// up, and a new one made at once; one that answers stays.
-func TestWakeReplacesAMuteLink(t *testing.T) {
-	t.Parallel()
-	e := linktest.New(t)
-	through := newRelay(t, e.Addr())
-	tl := start(t, e, func(c *Config) {
-		c.Edge.Address = through.addr
-		c.Timing = Timing{RetryFirst: time.Hour, RetryMin: time.Hour, RetryMax: time.Hour}
-	})
-	first := tl.online().Link.Since
-	tl.Wake()
-	through.mute()
-	tl.Wake()
-	tl.until("another link", func(s Snapshot) bool { return s.Link.State == api.LinkOnline && !s.Link.Since.Equal(first) })
-}
-
-// relay passes bytes on to an edge, until it is mute for the connections it has.
-type relay struct {
-	addr string
-	mu   sync.Mutex
-	now  *atomic.Bool // of the connections of now
-}
-
-func newRelay(t *testing.T, edge string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	r := &relay{addr: l.Addr().String(), now: new(atomic.Bool)}
-	wg.Go(func() {
-		for {
-			a, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b, err := net.Dial("tcp", edge)
-			if err != nil {
-				a.Close()
-				continue
-			}
-			r.mu.Lock()
-			mute := r.now
-			r.mu.Unlock()
-			wg.Go(func() { pass(a, b, mute) })
-			wg.Go(func() { pass(b, a, mute) })
-		}
-	})
-	return r
-}
-
-func (r *relay) mute() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now.Store(true)
-	r.now = new(atomic.Bool)
-}
-
-func pass(from, to net.Conn, mute *atomic.Bool) {
-	defer to.Close()
-	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		if !mute.Load() {
-			to.Write(buf[:n])
-		}
 	}
 }
