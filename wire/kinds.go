@@ -111,6 +111,9 @@ func (*Apps) Kind() Kind { return KindApps }
 // Kind is the message's number.
 func (*Resume) Kind() Kind { return KindResume }
 
+// Kind is the message's number.
+func (*Streams) Kind() Kind { return KindStreams }
+
 // messages makes an empty message of each kind.
 var messages = [...]func() Message{
 	KindHello:           func() Message { return new(Hello) },
@@ -149,6 +152,7 @@ var messages = [...]func() Message{
 	KindMoveTo:          func() Message { return new(MoveTo) },
 	KindAppsRequest:     func() Message { return new(AppsRequest) },
 	KindApps:            func() Message { return new(Apps) },
+	KindStreams:         func() Message { return new(Streams) },
 	KindResume:          func() Message { return new(Resume) },
 }
 

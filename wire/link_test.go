@@ -325,7 +325,7 @@ func TestLinkSendsNothingTooLong(t *testing.T) {
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	seen := map[reflect.Type]Kind{}
-	for k := KindHello; k <= KindResume; k++ {
+	for k := KindHello; k <= KindStreams; k++ {
 		m := newMessage(k)
 		if m == nil || m.Kind() != k {
 			t.Errorf("kind %d gives %T", k, m)
@@ -336,14 +336,14 @@ func TestKinds(t *testing.T) {
 		}
 		seen[reflect.TypeOf(m)] = k
 	}
-	if newMessage(0) != nil || newMessage(KindResume+1) != nil {
+	if newMessage(0) != nil || newMessage(KindStreams+1) != nil {
 		t.Error("a kind that does not exist gives a message")
 	}
 }
 
 // Every message survives the wire.
 func FuzzLinkMessage(f *testing.F) {
-	for k := KindHello; k <= KindResume; k++ {
+	for k := KindHello; k <= KindStreams; k++ {
 		b, err := encodeMessage(newMessage(k), 7, flagReply)
 		if err != nil {
 			f.Fatal(err)

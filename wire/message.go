@@ -47,6 +47,7 @@ const (
 	KindAppsRequest
 	KindApps
 	KindResume
+	KindStreams
 )
 
 // Role is what a link is for.
@@ -72,8 +73,21 @@ type Hello struct {
 	DaemonVersion string `json:"daemon_version,omitempty"`
 	// SessionToken is the newest that was stored; "" without a session.
 	SessionToken string `json:"session_token,omitempty"`
-	// Streams are the live (and parked) streams of this daemon towards this edge.
+	// Streams are the live (and parked) streams of this daemon towards this edge,
+	// the first MaxListed of them; More says that the others come in Streams.
 	Streams []StreamRef `json:"streams,omitempty"`
+	More    bool        `json:"more,omitempty"`
+}
+
+// MaxListed is how many streams one message lists, so that it stays below
+// MaxMessage with the longest hostnames.
+const MaxListed = 128
+
+// Streams (daemon to edge) goes on with the list of a Hello, after the Welcome.
+// Answered by OK.
+type Streams struct {
+	Streams []StreamRef `json:"streams"`
+	More    bool        `json:"more,omitempty"`
 }
 
 // StreamRef names a stream and what carries it.

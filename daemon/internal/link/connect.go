@@ -178,10 +178,12 @@ func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	token, logout := l.helloToken()
+	first, rest := split(l.streams())
+	more := len(rest) > 0 && !logout
 	answer, err := inst.Call(ctx, &wire.Hello{
 		Versions: []int{wire.Version}, Role: l.cfg.Role, BootID: l.cfg.BootID,
 		DeviceName: l.cfg.DeviceName, OSUser: l.cfg.OSUser, OS: runtime.GOOS, Arch: runtime.GOARCH,
-		DaemonVersion: l.cfg.Version, SessionToken: token, Streams: l.streams(),
+		DaemonVersion: l.cfg.Version, SessionToken: token, Streams: first, More: more,
 	})
 	if err != nil {
 		return err
@@ -201,7 +203,10 @@ func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration)
 		inst.edgeName = l.cfg.Edge.Name
 	}
 	if !logout {
-		return l.acceptWelcome(token, w)
+		if err := l.acceptWelcome(token, w); err != nil {
+			return err
+		}
+		return list(ctx, inst, rest)
 	}
 	inst.signedOut = true
 	if w.Session != nil {
@@ -210,7 +215,25 @@ func (l *Link) greet(ctx context.Context, inst *instance, timeout time.Duration)
 	}
 	signedOut := *w
 	signedOut.Session, signedOut.SessionToken, signedOut.Ended = nil, "", nil
-	return l.acceptWelcome("", &signedOut)
+	return l.acceptWelcome("", &signedOut) // its streams are over, whatever is listed
+}
+
+// list tells the edge the streams that the hello had no room for.
+func list(ctx context.Context, inst *instance, rest []wire.StreamRef) error {
+	for len(rest) > 0 {
+		var next []wire.StreamRef
+		next, rest = split(rest)
+		if _, err := inst.Call(ctx, &wire.Streams{Streams: next, More: len(rest) > 0}); err != nil {
+			return fmt.Errorf("list streams: %w", err)
+		}
+	}
+	return nil
+}
+
+// split takes what one message lists.
+func split(refs []wire.StreamRef) (first, rest []wire.StreamRef) {
+	n := min(len(refs), wire.MaxListed)
+	return refs[:n], refs[n:]
 }
 
 // streams are what the hello lists.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -351,4 +352,34 @@ func TestHostIsBackBeforeItsLinkIsMissed(t *testing.T) {
 	j.relay.trunks.HostGone(old)
 	<-time.After(2 * orphan)
 	j.echo(t)
+}
+
+// A list that is longer than one message is taken whole before anything follows
+// from what it does not name.
+func TestLongListOfStreams(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	refs := make([]wire.StreamRef, 2*wire.MaxListed)
+	for i := range refs {
+		refs[i] = wire.StreamRef{Trunk: wire.NewTrunkID(), Stream: wire.NewStreamID(), Hostname: strings.Repeat("h", 253), Session: j.client.welcome.Session.ID}
+	}
+	again := j.client.d.link(wire.Hello{
+		Role: wire.RoleClient, SessionToken: j.client.welcome.SessionToken, Streams: refs[:wire.MaxListed], More: true,
+	})
+	if _, err := again.Call(t.Context(), &wire.Streams{Streams: refs[wire.MaxListed:], More: true}); err != nil {
+		t.Fatal(err)
+	}
+	last := wire.StreamRef{Trunk: j.ticket.Trunk, Stream: j.stream}
+	if _, err := again.Call(t.Context(), &wire.Streams{Streams: []wire.StreamRef{last}}); err != nil {
+		t.Fatal(err)
+	}
+	for range refs {
+		if c := expect[*wire.Cut](again); c.Stream == j.stream {
+			t.Fatal("a stream of the list's end is cut")
+		}
+	}
+	j.echo(t)
+	if _, err := again.Call(t.Context(), &wire.Streams{}); err == nil {
+		t.Error("a list is taken that was not announced")
+	}
 }

@@ -72,6 +72,10 @@ type peer struct {
 
 	tunnels []wire.TunnelInfo // of the last Register; kept on orders only
 
+	// Of the link's reader: the streams listed so far, and whether more come.
+	listed  []wire.StreamRef
+	listing bool
+
 	// Guarded by Relay.mu.
 	// host is this link instance in the registry, nil while it has no connector.
 	host  *registry.Host
@@ -161,6 +165,7 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 			p.link.CloseWith(errProtocol)
 			return
 		}
+		p.listed, p.listing = hello.Streams, hello.More
 		p.orders.Put(func() { p.greet(ctx, req, hello) })
 		return
 	}
@@ -169,6 +174,8 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 		return
 	}
 	switch m := m.(type) {
+	case *wire.Streams:
+		p.list(req, m)
 	case *wire.OpenRequest:
 		p.open(ctx, req, m)
 	case *wire.Resume:
@@ -288,7 +295,26 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 	}
 	p.recheck(ctx, welcome)
 	r.log.Info("link up", "role", p.role, "key", p.key, "address", p.address, "person", personOf(welcome), "version", decide.Clip(m.DaemonVersion))
-	r.trunks.Reconcile(p, p.since, m.Streams)
+	if !m.More {
+		r.trunks.Reconcile(p, p.since, m.Streams)
+	}
+}
+
+// maxListed bounds the streams that one daemon lists: what its trunks can carry.
+const maxListed = 64 << 10
+
+// list goes on with the list of the hello.
+func (p *peer) list(req uint32, m *wire.Streams) {
+	if !p.listing || len(p.listed)+len(m.Streams) > maxListed {
+		p.link.CloseWith(errProtocol)
+		return
+	}
+	p.listed, p.listing = append(p.listed, m.Streams...), m.More
+	p.answer(req, &wire.OK{})
+	if listed := p.listed; !m.More {
+		p.listed = nil
+		p.orders.Put(func() { p.relay.trunks.Reconcile(p, p.since, listed) })
+	}
 }
 
 // recheck looks again at what was welcome: an end that came before the link could
