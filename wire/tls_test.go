@@ -15,6 +15,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/sallyport/sallyport/wire/hello"
 )
 
 // rsaDevice is a certificate of a key that is no device key.
@@ -221,4 +223,4 @@ func TestPeerKeyIDOfNobody(t *testing.T) {
 	}
 }
 
-var _ net.Conn = (*captureConn)(nil)
+var _ net.Conn = (*hello.Capture)(nil)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/hello"
 	"github.com/sallyport/sallyport/wire/socket"
 	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
@@ -24,9 +25,6 @@ type Stream = stream.Stream
 var (
 	// ErrServerName: a trunk's client asked for another name than the offer's.
 	ErrServerName = errors.New("client names another ticket")
-	// errOneRecord: the host's hello would not be what the edge expects.
-	errOneRecord = errors.New("hello of the host is not one record")
-	errCaptured  = errors.New("hello captured")
 )
 
 // TrunkConfig is what one end of a trunk needs to know.
@@ -78,12 +76,12 @@ func AcceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkCo
 }
 
 func acceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkConfig) (*Trunk, error) {
-	hello, err := helloRecord(ctx, hostName, cfg.alpn())
+	record, err := helloRecord(ctx, hostName, cfg.alpn())
 	if err != nil {
 		return nil, err
 	}
 	raw.SetWriteDeadline(time.Now().Add(DirectTimeout))
-	if _, err := raw.Write(hello); err != nil {
+	if _, err := raw.Write(record); err != nil {
 		return nil, fmt.Errorf("say the label: %w", err)
 	}
 	raw.SetWriteDeadline(time.Time{})
@@ -105,38 +103,10 @@ func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConf
 	return start(conn, raw, trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Log: cfg.Log})
 }
 
-// helloRecord is what a TLS client would say first: one record with a
-// ClientHello for serverName.
+// helloRecord is what a TLS client would say first for serverName.
 func helloRecord(ctx context.Context, serverName, alpn string) ([]byte, error) {
 	c := baseConfig()
 	c.ServerName = serverName
 	c.NextProtos = []string{alpn}
-	var capture captureConn
-	err := tls.Client(&capture, c).HandshakeContext(ctx)
-	if !errors.Is(err, errCaptured) {
-		return nil, fmt.Errorf("make hello: %w", err)
-	}
-	b := capture.hello
-	if len(b) < 5 || len(b) != 5+int(b[3])<<8+int(b[4]) {
-		return nil, errOneRecord
-	}
-	return b, nil
+	return hello.Record(ctx, c)
 }
-
-// captureConn keeps the first thing that is written and ends there.
-type captureConn struct{ hello []byte }
-
-func (c *captureConn) Write(p []byte) (int, error) {
-	if c.hello == nil {
-		c.hello = append([]byte(nil), p...)
-	}
-	return len(p), nil // an alert, later: nobody is to see it
-}
-
-func (c *captureConn) Read([]byte) (int, error)         { return 0, errCaptured }
-func (c *captureConn) Close() error                     { return nil }
-func (c *captureConn) LocalAddr() net.Addr              { return nil }
-func (c *captureConn) RemoteAddr() net.Addr             { return nil }
-func (c *captureConn) SetDeadline(time.Time) error      { return nil }
-func (c *captureConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *captureConn) SetWriteDeadline(time.Time) error { return nil }

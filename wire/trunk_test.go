@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/nettest"
+
+	"github.com/sallyport/sallyport/wire/hello"
 )
 
 // joint is a small edge: it takes the connection of a host, whose first record
@@ -50,7 +52,7 @@ func readHello(r *bufio.Reader) (record []byte, serverName string, err error) {
 }
 
 type replayConn struct {
-	captureConn
+	hello.Capture
 	b []byte
 }
 
@@ -315,7 +317,7 @@ func TestTrunkRefusesStrangers(t *testing.T) {
 func TestSurplusOfTheHostEndsIt(t *testing.T) {
 	t.Parallel()
 	e := fittingEnds(t)
-	hello, err := helloRecord(t.Context(), e.hostName, ALPNTrunk)
+	said, err := helloRecord(t.Context(), e.hostName, ALPNTrunk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +326,7 @@ func TestSurplusOfTheHostEndsIt(t *testing.T) {
 	j := &joint{client: edgeClient, host: edgeHost}
 	ended := make(chan struct{})
 	go func() { defer close(ended); j.run() }()
-	rawHost.Write(append(hello, 'x'))
+	rawHost.Write(append(said, 'x'))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if _, err := DialTrunk(ctx, rawClient, e.client); err == nil {
@@ -340,13 +342,13 @@ func TestSurplusOfTheHostEndsIt(t *testing.T) {
 func TestHelloIsOneRecord(t *testing.T) {
 	t.Parallel()
 	name := NewLabel().ServerName("a-rather-long-name-of-an-edge.example.org")
-	hello, err := helloRecord(t.Context(), name, ALPNTrunk)
+	said, err := helloRecord(t.Context(), name, ALPNTrunk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, got, err := readHello(bufio.NewReader(bytes.NewReader(hello)))
-	if err != nil || got != name || len(record) != len(hello) || len(hello) > MaxPeek {
-		t.Errorf("hello of %d bytes names %q, %v", len(hello), got, err)
+	record, got, err := readHello(bufio.NewReader(bytes.NewReader(said)))
+	if err != nil || got != name || len(record) != len(said) || len(said) > MaxPeek {
+		t.Errorf("hello of %d bytes names %q, %v", len(said), got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

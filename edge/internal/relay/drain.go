@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/wire"
@@ -26,10 +28,7 @@ func (r *Relay) leaving() bool {
 func (r *Relay) Drain(ctx context.Context, deadline time.Time) {
 	r.mu.Lock()
 	r.draining = true
-	links := make([]*peer, 0, len(r.peers))
-	for _, p := range r.peers {
-		links = append(links, p)
-	}
+	links := slices.Collect(maps.Values(r.peers))
 	r.mu.Unlock()
 	for _, p := range links {
 		p.Tell(&wire.Drain{Deadline: deadline.UTC()})

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/registry"
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/gate"
+	"github.com/sallyport/sallyport/edge/internal/relay/listing"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
 	"github.com/sallyport/sallyport/edge/internal/relay/queue"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
@@ -71,10 +72,7 @@ type peer struct {
 	deviceName string
 
 	tunnels []wire.TunnelInfo // of the last Register; kept on orders only
-
-	// Of the link's reader: the streams listed so far, and whether more come.
-	listed  []wire.StreamRef
-	listing bool
+	listed  listing.List      // of the link's reader
 
 	// Guarded by Relay.mu.
 	// host is this link instance in the registry, nil while it has no connector.
@@ -165,7 +163,7 @@ func (p *peer) handle(ctx context.Context, req uint32, m wire.Message) {
 			p.link.CloseWith(errProtocol)
 			return
 		}
-		p.listed, p.listing = hello.Streams, hello.More
+		p.listed.Begin(hello)
 		p.orders.Put(func() { p.greet(ctx, req, hello) })
 		return
 	}
@@ -300,20 +298,16 @@ func (p *peer) greet(ctx context.Context, req uint32, m *wire.Hello) {
 	}
 }
 
-// maxListed bounds the streams that one daemon lists: what its trunks can carry.
-const maxListed = 64 << 10
-
 // list goes on with the list of the hello.
 func (p *peer) list(req uint32, m *wire.Streams) {
-	if !p.listing || len(p.listed)+len(m.Streams) > maxListed {
+	whole, ok := p.listed.Add(m)
+	if !ok {
 		p.link.CloseWith(errProtocol)
 		return
 	}
-	p.listed, p.listing = append(p.listed, m.Streams...), m.More
 	p.answer(req, &wire.OK{})
-	if listed := p.listed; !m.More {
-		p.listed = nil
-		p.orders.Put(func() { p.relay.trunks.Reconcile(p, p.since, listed) })
+	if whole != nil {
+		p.orders.Put(func() { p.relay.trunks.Reconcile(p, p.since, whole) })
 	}
 }
 

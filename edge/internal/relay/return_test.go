@@ -12,9 +12,9 @@ import (
 // and what lives goes on.
 func TestManyLinksReturn(t *testing.T) {
 	t.Parallel()
-	const many = 200
+	const many = 100
 	j := newJoined(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*wait)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*wait)
 	defer cancel()
 	devices, hellos := make([]*device, many), make([]wire.Hello, many)
 	for i := range devices {

@@ -147,7 +147,7 @@ func TestResetCutsBoth(t *testing.T) {
 // One side ends; the other gets its EOF, may still send, and is closed in its end time.
 func TestEndIsCarriedAndBounded(t *testing.T) {
 	t.Parallel()
-	_, a, b, ended := pair(t, 100*time.Millisecond)
+	_, a, b, ended := pair(t, time.Second) // in which this test writes, on a busy machine
 	a.CloseWrite()
 	if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Fatalf("the other side reads %d, %v, want EOF", n, err)
