@@ -16,8 +16,7 @@ const (
 	defaultListen   = ":8443"
 	defaultMetrics  = "127.0.0.1:9464"
 	defaultLifetime = 12 * time.Hour
-	// defaultDrain lets short streams end; longer ones resume, and whoever connects
-	// meanwhile is refused.
+	// defaultDrain lets short streams end; whoever connects meanwhile is refused.
 	defaultDrain = 5 * time.Second
 )
 
