@@ -216,7 +216,7 @@ func (t Timing) withDefaults() Timing {
 	set(&t.Dial, wire.DirectTimeout)
 	set(&t.Hello, wire.HelloTimeout)
 	// One attempt that times out shall be told, not "connecting".
-	set(&t.Offline, wire.DirectTimeout+time.Second)
+	set(&t.Offline, dial.Longest+400*time.Millisecond)
 	// An application hears of a host that says nothing as soon as of one that is dead.
 	set(&t.Verdict, wire.DeadAfter)
 	set(&t.TrunkIdle, wire.TrunkIdle)

@@ -28,6 +28,8 @@ const (
 	// webTimeout is for the WebSocket form, after a direct attempt used all of
 	// wire.DirectTimeout: a person shall be told within 10 s.
 	webTimeout = 4500 * time.Millisecond
+	// Longest is how long an attempt in both forms takes.
+	Longest = wire.DirectTimeout + webTimeout
 	// formKept is how long a network is known to need the WebSocket form.
 	formKept = 10 * time.Minute
 	// maxNetworks bounds the networks that are remembered.
