@@ -247,12 +247,13 @@ func shake(ctx context.Context, e speak.Edge, p *impair.Proxy, d impair.Directio
 	if err != nil || m.Kind != speak.KindWelcome {
 		return 0, errors.Join(err, errors.New("not welcome"))
 	}
-	for _, c := range p.Conns() {
-		up, down := c.Passed()
-		if d == impair.Up {
-			return up, nil
-		}
-		return down, nil
+	conns := p.Conns()
+	if len(conns) == 0 {
+		return 0, errors.New("no connection")
 	}
-	return 0, errors.New("no connection")
+	up, down := conns[0].Passed()
+	if d == impair.Up {
+		return up, nil
+	}
+	return down, nil
 }
