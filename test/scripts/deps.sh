@@ -29,6 +29,8 @@ if [ -n "${missing// /}" ]; then
   fi
 fi
 
+[ "$(id -u)" = 0 ] || echo "deps: not root: skipped are the stories of two OS users, of OpenSSH and of networks of their own, and the tests that act as another user or set owners"
+
 # The independent, certified OpenID provider of the login stories.
 version=9.13.3
 dir=${SALLYPORT_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-test}/oidc-provider-$version
@@ -36,7 +38,10 @@ if [ ! -d "$dir/node_modules/oidc-provider" ]; then
   if command -v npm >/dev/null; then
     for try in 1 2 3; do
       npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$dir" "oidc-provider@$version" >/dev/null 2>&1 && break
-      [ $try = 3 ] && echo "deps: npm could not install oidc-provider@$version; its stories are skipped"
+      if [ $try = 3 ]; then
+        echo "deps: npm could not install oidc-provider@$version; its stories are skipped" >&2
+        [ "$(id -u)" = 0 ] && exit 1 # where everything can be installed, nothing is left out
+      fi
       sleep $((try * 5))
     done
   else

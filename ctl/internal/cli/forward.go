@@ -185,7 +185,7 @@ func (f *forwardFlags) patch(c *cobra.Command) (api.ForwardPatch, error) {
 		p.HTTP = &f.http
 	}
 	if p == (api.ForwardPatch{}) {
-		return p, input.Errorf("nothing to change: give --hostname, --listen, --unix or --http")
+		return p, input.Errorf("nothing to change: give --hostname, --url, --unix or --http")
 	}
 	return p, nil
 }

@@ -142,7 +142,7 @@ func (f *Forwarder) bindProblem(err error) *api.Problem {
 		who := f.holders.of(failed.addr)
 		return &api.Problem{
 			Code: api.CodePortTaken, Title: "The local port is taken", Detail: fmt.Sprintf("%s is held by %s", failed.addr, who), Field: "listen",
-			Hint: fmt.Sprintf("Stop it, or choose another port: sallyport forward edit %s --listen localhost:PORT", f.cfg.Hostname),
+			Hint: fmt.Sprintf("Stop it, or choose another port: sallyport forward edit %s --url localhost:PORT", f.cfg.Hostname),
 		}
 	case errors.Is(err, errSocketTaken):
 		return &api.Problem{
