@@ -39,14 +39,15 @@ func (o *order) overtakes(stream uint32, n int, now time.Duration, rate float64)
 	if stream == 0 {
 		return true
 	}
-	if rate == 0 {
-		return n <= expressFrame && len(o.express)+n <= maxExpress && o.recent[stream].queued != o.round+1
-	}
 	s := o.recent[stream]
+	may := n <= expressFrame && len(o.express)+n <= maxExpress && s.queued != o.round+1
+	if rate == 0 {
+		return may
+	}
 	s.used = max(0, s.used-max(expressShare, rate/expressPart)*(now-s.at).Seconds()) + float64(n)
 	s.at = now
 	o.note(stream, s, now)
-	return n <= expressFrame && s.used <= expressShare && len(o.express)+n <= maxExpress && s.queued != o.round+1
+	return may && s.used <= expressShare
 }
 
 // queued notes that a stream has a frame in the queue of this round: what comes
