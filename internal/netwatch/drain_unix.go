@@ -24,7 +24,7 @@ func drain(ctx context.Context, f *os.File, changed func()) error {
 	buf := make([]byte, 8<<10)
 	for {
 		switch _, err := f.Read(buf); {
-		case err != nil && !lost(err):
+		case err != nil && !told(err):
 			return err
 		case ctx.Err() == nil:
 			changed()

@@ -23,5 +23,5 @@ func open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "route"), nil
 }
 
-// lost: the kernel had more to say than fits; something has changed for sure.
-func lost(err error) bool { return errors.Is(err, unix.ENOBUFS) }
+// told: the error is itself the news. The kernel had more to say than fits.
+func told(err error) bool { return errors.Is(err, unix.ENOBUFS) }

@@ -24,5 +24,6 @@ func open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "rtnetlink"), nil
 }
 
-// lost: the kernel had more to say than fits; something has changed for sure.
-func lost(err error) bool { return errors.Is(err, unix.ENOBUFS) }
+// told: the error is itself the news. The kernel had more to say than fits, or
+// the clock was set.
+func told(err error) bool { return errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ECANCELED) }

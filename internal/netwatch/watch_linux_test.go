@@ -66,3 +66,27 @@ func TestNetworkChangesAreTold(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// The kernel tells when the clock is set, even by a nanosecond.
+func TestClockThatIsSetIsTold(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	told, done := make(chan struct{}, 256), make(chan error, 1)
+	go func() { done <- clocks(ctx, func() { poke(told) }) }()
+	for waiting := true; waiting; {
+		if _, err := unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, Time: unix.Timeval{Usec: 1}}); err != nil {
+			cancel()
+			<-done
+			t.Skipf("skipped: the clock cannot be set here: %v", err)
+		}
+		select {
+		case <-told:
+			waiting = false
+		case err := <-done:
+			t.Fatal(err)
+		case <-time.After(10 * time.Millisecond): // it may not listen yet
+		}
+	}
+	cancel()
+	<-done
+}

@@ -21,8 +21,11 @@ import (
 )
 
 const (
-	// every is how often the load is looked at, atRest where there was none.
-	every, atRest = 250 * time.Millisecond, time.Second
+	// every is how often the load is looked at, atRest where there was none, and
+	// asleep where there was none for as many looks as doze: each look wakes the
+	// processor, and a laptop's battery pays.
+	every, atRest, asleep = 250 * time.Millisecond, time.Second, 5 * time.Second
+	doze                  = 20
 	// calm is how many looks in a row must find short turns.
 	calm = 4
 	// busy is the load, in processors, from which turns do not matter; idle is
@@ -48,6 +51,7 @@ func Run(ctx context.Context) {
 	var g governor
 	var r releaser
 	last, _ := used()
+	rests := 0 // looks in a row that found no load
 	for {
 		select {
 		case <-ctx.Done():
@@ -60,12 +64,20 @@ func Run(ctx context.Context) {
 			apply(g.look(load, turn))
 		}
 		last = now
-		if load < idle {
-			r.look()
-			timer.Reset(atRest)
-		} else {
+		if load >= idle {
+			rests = 0
 			timer.Reset(every)
+			continue
 		}
+		r.look()
+		if rests++; rests <= doze {
+			timer.Reset(atRest)
+			continue
+		}
+		if !fixed { // what comes next is not known: it gets all processors
+			apply(g.reset())
+		}
+		timer.Reset(asleep)
 	}
 }
 
@@ -122,6 +134,16 @@ func (g *governor) look(load float64, turn time.Duration) change {
 	case !g.single && g.calm >= calm:
 		g.single = true
 		return one
+	}
+	return none
+}
+
+// reset begins anew, with all processors.
+func (g *governor) reset() change {
+	was := g.single
+	*g = governor{}
+	if was {
+		return all
 	}
 	return none
 }

@@ -26,6 +26,15 @@ func TestLook(t *testing.T) {
 			t.Errorf("step %d, load %.2f, turns of %v: change %d, want %d", i, step.load, step.turn, got, step.want)
 		}
 	}
+	if got := g.reset(); got != none {
+		t.Errorf("reset with all processors: change %d", got)
+	}
+	for range calm {
+		g.look(0.1, 20*us)
+	}
+	if got := g.reset(); got != all || g != (governor{}) {
+		t.Errorf("reset with one processor: change %d, left %+v", got, g)
+	}
 }
 
 // Not parallel: it is about the whole process.
@@ -50,16 +59,20 @@ func TestRelease(t *testing.T) {
 	before, _ := heap()
 	runtime.KeepAlive(load) // up to here
 	r.look()
+	if r.released != 0 {
+		t.Error("released while the load was going on")
+	}
+	r.look()
 	after, _ := heap()
 	if after > before-64<<20 {
 		t.Errorf("of %d bytes %d are still held", before, after)
 	}
-	if r.allocated == 0 {
+	if r.released == 0 {
 		t.Error("nothing was released")
 	}
-	last := r.allocated
+	last := r.released
 	r.look()
-	if r.allocated != last {
+	if r.released != last {
 		t.Error("released again, and nothing was allocated")
 	}
 }

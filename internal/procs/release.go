@@ -6,26 +6,34 @@ import (
 )
 
 const (
-	// worth is what there must be to give back: less is not worth a collection.
-	worth = 32 << 20
-	// stirred is what must have been allocated since the last time, else what is
-	// held is in use, as that of many streams that rest is.
-	stirred = 16 << 20
+	// worth is what the heap must hold: the runtime itself does not collect less.
+	worth = 4 << 20
+	// stirred is what must have been allocated since the last time, and a quarter
+	// of what is held: else that is in use, as that of many streams that rest is.
+	stirred = 4 << 20
+	// quiet is what a process at rest may allocate between two looks: what goes on
+	// allocating has use for what it holds.
+	quiet = 256 << 10
 )
 
 // releaser gives memory back that a load has left behind. The runtime would keep
 // it: a process at rest allocates nothing, so nothing is collected for minutes.
 // The zero value is ready.
-type releaser struct{ allocated uint64 }
+type releaser struct {
+	seen     uint64 // allocated at the last look
+	released uint64 // allocated at the last release
+}
 
 // look is called when the process rests.
 func (r *releaser) look() {
 	held, allocated := heap()
-	if held < worth || allocated-r.allocated < stirred {
+	rests := allocated-r.seen < quiet
+	r.seen = allocated
+	if !rests || held < worth || allocated-r.released < max(stirred, held/4) {
 		return
 	}
 	debug.FreeOSMemory()
-	_, r.allocated = heap()
+	_, r.released = heap()
 }
 
 // heap is what the heap holds of the machine's memory, and what was ever allocated.
