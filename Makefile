@@ -93,15 +93,15 @@ cross: ## build and vet for every platform (the tray on darwin needs a Mac)
 	done
 
 .PHONY: dist
-dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (DIST=-quick: this architecture only)
-	@command -v wixl >/dev/null || [ -n '$(findstring -quick,$(DIST))' ] || test/scripts/distdeps.sh
+dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (DIST=-quick: this architecture, and the MSI)
+	@command -v wixl >/dev/null || test/scripts/distdeps.sh
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(GO) run ./packaging -go $(GO) -version '$(VERSION)' -commit '$(COMMIT)' -out $(or $(DISTDIR),dist) $(DIST)
 
 ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
 
 .PHONY: packagestest
 packagestest: ## packages and installer on a booted systemd (root; makes a Debian tree once; 3 minutes)
-	@test/scripts/distdeps.sh; test/scripts/rootfs.sh '$(ROOTFS)'
+	@test/scripts/distdeps.sh && test/scripts/rootfs.sh '$(ROOTFS)'
 	$(MAKE) dist DIST=-quick
 	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 14m -v .
 	lintian --fail-on error,warning dist/*.deb

@@ -42,7 +42,7 @@ func (r *release) targets() []target {
 		{"windows", "amd64", []program{daemon, ctl, tray}},
 	}
 	if r.quick {
-		all = slices.DeleteFunc(all, func(t target) bool { return t.goos != "linux" || t.goarch != runtime.GOARCH })
+		all = slices.DeleteFunc(all, func(t target) bool { return t.goos != "windows" && (t.goos != "linux" || t.goarch != runtime.GOARCH) })
 	}
 	return all
 }

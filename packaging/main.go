@@ -38,7 +38,7 @@ func main() {
 	flag.StringVar(&r.version, "version", "devel", "`VERSION` as git describe says it")
 	flag.StringVar(&r.commit, "commit", "", "`COMMIT` it is made from")
 	epoch := flag.String("epoch", os.Getenv("SOURCE_DATE_EPOCH"), "`SECONDS` of the commit's time")
-	flag.BoolVar(&r.quick, "quick", false, "only the packages of this architecture")
+	flag.BoolVar(&r.quick, "quick", false, "only the packages of this architecture, and the MSI")
 	flag.StringVar(&r.goTool, "go", "go", "`PROGRAM` to build with")
 	flag.Parse()
 	seconds, err := strconv.ParseInt(*epoch, 10, 64)

@@ -54,7 +54,7 @@ func (r *release) msi(ctx context.Context, t target) error {
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("wixl: %w\n%s", err, said)
 	}
-	return nil
+	return settle(out, r.epoch)
 }
 
 func (r *release) wxs() ([]byte, error) {
@@ -73,6 +73,5 @@ func (r *release) wxs() ([]byte, error) {
 
 // guid is another one for each version and the same for each build of it.
 func (r *release) guid(what string) string {
-	h := sha256.Sum256([]byte("sallyport " + what + " " + r.packageVersion()))
-	return strings.ToUpper(fmt.Sprintf("%x-%x-%x-%x-%x", h[0:4], h[4:6], h[6:8], h[8:10], h[10:16]))
+	return guidText(sha256.Sum256([]byte("sallyport " + what + " " + r.packageVersion())))
 }

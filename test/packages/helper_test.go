@@ -20,7 +20,17 @@ import (
 const helperEnv = "SALLYPORT_PACKAGES_HELPER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(helperEnv) == "" {
+	switch {
+	case os.Getenv(helperEnv) != "":
+	case lacks() != "":
+		os.Exit(m.Run())
+	case os.Getenv(aloneEnv) == "":
+		os.Exit(runAlone())
+	default:
+		if err := settleAlone(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		os.Exit(m.Run())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)

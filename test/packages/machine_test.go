@@ -32,7 +32,7 @@ type machine struct {
 func newMachine(t *testing.T, base string) *machine {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	dir, err := os.MkdirTemp("", "sallyport-machine-")
+	dir, err := os.MkdirTemp(scratch, "sallyport-machine-")
 	if err != nil {
 		t.Fatal(err)
 	}

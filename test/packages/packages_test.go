@@ -38,11 +38,30 @@ const (
 	maximum = 2.0 // of systemd-analyze security
 )
 
+// lacks is what the tests on a machine miss here, "" for nothing.
+func lacks() string {
+	switch {
+	case distDir == "" || baseDir == "":
+		return "needs SALLYPORT_DIST and SALLYPORT_ROOTFS: make packagestest"
+	case os.Geteuid() != 0:
+		return "needs root"
+	}
+	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
+		return "needs systemd-nspawn"
+	}
+	return ""
+}
+
+func needed(t *testing.T) {
+	t.Helper()
+	if why := lacks(); why != "" {
+		t.Skip(why)
+	}
+}
+
 func prepared(t *testing.T) *machine {
 	t.Helper()
-	if distDir == "" || baseDir == "" || os.Geteuid() != 0 {
-		t.Skip("needs root, SALLYPORT_DIST and SALLYPORT_ROOTFS: make packagestest")
-	}
+	needed(t)
 	m := newMachine(t, baseDir)
 	self, err := os.Executable()
 	if err != nil {
@@ -73,8 +92,9 @@ func TestDebian(t *testing.T) {
 	for name, pattern := range map[string]string{"d.deb": "sallyport_*_amd64.deb", "e.deb": "sallyport-edge_*_amd64.deb", "t.deb": "sallyport-tray_*_amd64.deb"} {
 		m.host("cp", one(t, pattern), filepath.Join(m.root, "opt", name))
 	}
+	m.earlier("d.deb", "old.deb")
 	before := m.traces()
-	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/d.deb")
+	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/old.deb")
 	if state := m.run("systemctl", "is-active", "sallyportd"); state != "active" {
 		t.Fatalf("after the install it is %s", state)
 	}
@@ -82,7 +102,6 @@ func TestDebian(t *testing.T) {
 	m.exposure("sallyportd")
 	m.secondDaemon()
 	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/e.deb", "/opt/t.deb")
-	m.compareWithManifest()
 	m.world()
 	m.signIn()
 	m.sentence("after the install")
@@ -291,14 +310,42 @@ func (m *machine) atBoot() {
 	m.tunnelUp()
 }
 
-// upgraded: the same package again restarts the service and keeps state.
+const earlierVersion = "0.0.0~before"
+
+// earlier makes of a package one of an earlier version, which holds the same but
+// for its version and one file that the later one has no more.
+func (m *machine) earlier(from, to string) {
+	m.Helper()
+	opt, tree := filepath.Join(m.root, "opt"), filepath.Join(m.dir, "earlier")
+	m.host("dpkg-deb", "--raw-extract", filepath.Join(opt, from), tree)
+	control := filepath.Join(tree, "DEBIAN/control")
+	m.host("sed", "-i", "s/^Version: .*/Version: "+earlierVersion+"/", control)
+	if err := os.WriteFile(filepath.Join(tree, "usr/share/doc/sallyport/of-before"), nil, 0o644); err != nil {
+		m.Fatal(err)
+	}
+	m.host("dpkg-deb", "--root-owner-group", "--build", tree, filepath.Join(opt, to))
+}
+
+// upgraded: a later package restarts the service, keeps state, and takes away
+// what it has no more.
 func (m *machine) upgraded() {
 	m.Helper()
+	version := func() string { return m.run("dpkg-query", "-W", "-f", "${Version}", "sallyport") }
+	if v := version(); v != earlierVersion {
+		m.Errorf("before the upgrade it is version %s", v)
+	}
 	was := m.mainPID("sallyportd")
-	m.run("apt-get", "install", "-y", "--reinstall", "/opt/d.deb")
+	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/d.deb")
+	if v := version(); v == earlierVersion {
+		m.Errorf("after the upgrade it is version %s still", v)
+	}
 	if now := m.mainPID("sallyportd"); now == was || now == 0 {
 		m.Errorf("process %d after the upgrade, %d before", now, was)
 	}
+	if _, err := os.Stat(filepath.Join(m.root, "usr/share/doc/sallyport/of-before")); err == nil {
+		m.Error("a file of the earlier version is left")
+	}
+	m.compareWithManifest()
 	m.tunnelUp()
 	m.sentence("after an upgrade")
 }
