@@ -415,7 +415,7 @@ func TestNoEdge(t *testing.T) {
 		{"not running", exitEdge, "hint: sallyport-edge serve --config FILE", []string{"app", "list", "--config", conf}},
 		{"no socket", exitEdge, "nothing serves /nowhere.sock", []string{"app", "list", "--socket", "/nowhere.sock"}},
 		{"no config", exitFailed, "does not exist; make one with sallyport-edge init", []string{"app", "list", "--config", filepath.Join(dir, "none.yaml")}},
-		{"bad config", exitFailed, "bad.yaml:1: nmae: is not a key; did you mean name?", []string{"app", "list", "--config", bad}},
+		{"bad config", exitUsage, "bad.yaml:1: nmae: is not a key; did you mean name?", []string{"app", "list", "--config", bad}},
 		{"no default config", exitFailed, "name it with --config", []string{"app", "list"}},
 		{"unknown command", exitUsage, "unknown command", []string{"apps"}},
 		{"unknown verb", exitUsage, "\"remove\" is not a command: write one of add, list, edit, rm", []string{"app", "remove"}},

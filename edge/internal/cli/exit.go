@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/edge/internal/admin/adminapi"
+	"github.com/sallyport/sallyport/edge/internal/config"
 	"github.com/sallyport/sallyport/edge/internal/store"
 )
 
@@ -16,7 +17,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
-	exitUsage       = 2
+	exitUsage       = 2 // the words of the command, or of the config file
 	exitEdge        = 4 // no edge answers, or another process holds the database
 	exitPermission  = 5
 	exitObject      = 6 // not found, or a conflict
@@ -44,13 +45,12 @@ func (e *hinted) Unwrap() error { return e.error }
 // exitCode derives the exit code from how a command ended.
 func exitCode(ctx context.Context, err error) int {
 	var p *adminapi.Problem
-	var u *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &u):
+	case errors.As(err, new(*usageError)), errors.As(err, new(*config.Fault)):
 		return exitUsage
 	case errors.Is(err, store.ErrLocked):
 		return exitEdge
@@ -103,6 +103,8 @@ func (a *app) problemOf(err error) *adminapi.Problem {
 	switch {
 	case errors.As(err, &h):
 		p.Hint = h.Hint()
+	case errors.As(err, new(*config.Fault)):
+		p.Code = adminapi.CodeInvalid
 	case errors.Is(err, store.ErrLocked):
 		p.Code, p.Hint = adminapi.CodeDatabaseLocked, "stop the other one, or give this one a state directory of its own (state in edge.yaml)"
 	}

@@ -42,7 +42,7 @@ func (a *app) tokenNew() *cobra.Command {
 			if a.json {
 				return a.printJSON(t)
 			}
-			a.note("join token %s for %s, good for %d hosts until %s; its secret:", t.ID, strings.Join(t.Hostnames, ", "), t.Uses, when(t.ExpiresAt))
+			a.note("join token %s for %s, good for %s until %s; its secret:", t.ID, strings.Join(t.Hostnames, ", "), hosts(t.Uses), when(t.ExpiresAt))
 			return a.line(t.Secret)
 		},
 	}
@@ -53,6 +53,13 @@ func (a *app) tokenNew() *cobra.Command {
 	f.DurationVar(&ttl, "ttl", 0, "how long it can be used (default 24h)")
 	f.IntVar(&in.Uses, "uses", 0, "how many hosts may use it (default 1)")
 	return c
+}
+
+func hosts(n int) string {
+	if n == 1 {
+		return "1 host"
+	}
+	return fmt.Sprintf("%d hosts", n)
 }
 
 func (a *app) tokenList() *cobra.Command {

@@ -16,6 +16,8 @@ const (
 	defaultListen   = ":8443"
 	defaultMetrics  = "127.0.0.1:9464"
 	defaultLifetime = 12 * time.Hour
+	// defaultLogin is time to find the second factor, and to be sent mail by it.
+	defaultLogin = 10 * time.Minute
 	// defaultDrain lets short streams end; whoever connects meanwhile is refused.
 	defaultDrain = 5 * time.Second
 )
@@ -35,9 +37,10 @@ func (r *reader) config(root value, dir string) *Config {
 		Sites:   r.sites(top),
 		Session: Session{Lifetime: top.section("session").duration("lifetime", defaultLifetime)},
 		Drain:   Drain{Deadline: top.section("drain").duration("deadline", defaultDrain)},
-		Login:   Login{Modes: top.section("login").texts("modes", []string{ModeLoopback, ModeCode})},
 		Metrics: Metrics{Listen: top.section("metrics").text("listen", defaultMetrics)},
 	}
+	login := top.section("login")
+	c.Login = Login{Modes: login.texts("modes", []string{ModeLoopback, ModeCode}), Timeout: login.duration("timeout", defaultLogin)}
 	files := top.section("tls")
 	c.TLS = TLS{Cert: under(dir, files.text("cert", "")), Key: under(dir, files.text("key", ""))}
 	if top.has("oidc") {

@@ -17,6 +17,9 @@ const (
 	minLifetime = time.Second // shorter than a login makes no sense; tests use seconds
 	maxLifetime = 30 * 24 * time.Hour
 	maxDrain    = time.Hour
+	minLogin    = time.Second
+	// maxLogin is below what a link without a session may live (rule 7: 15 min).
+	maxLogin = 10 * time.Minute
 )
 
 var idForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -48,6 +51,9 @@ func (r *reader) check(c *Config) {
 	}
 	if d := c.Drain.Deadline; d < 0 || d > maxDrain {
 		r.wrong("drain.deadline", "write a duration between 0s and 1h")
+	}
+	if t := c.Login.Timeout; t < minLogin || t > maxLogin {
+		r.wrong("login.timeout", "write a duration between 1s and 10m")
 	}
 	if len(c.Login.Modes) == 0 {
 		r.wrong("login.modes", "allows no login at all; write loopback, code or both")

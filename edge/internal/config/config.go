@@ -74,8 +74,12 @@ type Session struct{ Lifetime time.Duration }
 // Drain says how long the streams have to end when the edge is told to stop.
 type Drain struct{ Deadline time.Duration }
 
-// Login says which modes of login are allowed: ModeLoopback, ModeCode.
-type Login struct{ Modes []string }
+// Login says which modes of login are allowed, ModeLoopback and ModeCode, and
+// how long one may take from its start to the yes in the browser.
+type Login struct {
+	Modes   []string
+	Timeout time.Duration
+}
 
 // Metrics is where metrics and health are served; MetricsOff means nowhere.
 type Metrics struct{ Listen string }

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 		Administrators: []string{"group:admins"},
 		Session:        Session{12 * time.Hour},
 		Drain:          Drain{5 * time.Second},
-		Login:          Login{[]string{"loopback", "code"}},
+		Login:          Login{[]string{"loopback", "code"}, 10 * time.Minute},
 		Metrics:        Metrics{"127.0.0.1:9464"},
 		Audit:          Audit{filepath.Join(dir, "state", "audit", "audit.jsonl")},
 		Log:            Log{"info", "text"},
@@ -73,6 +73,7 @@ session: {lifetime: 90m}
 drain: {deadline: 0s}
 login:
   modes: [code]
+  timeout: 2m
 metrics: {listen: "off"}
 audit: {file: audit.jsonl}
 log:
@@ -90,7 +91,7 @@ log:
 		OIDC: &OIDC{"https://id.site.com/realm", "4711", filepath.Join(dir, "secret"), []string{"openid", "email"}, "roles",
 			filepath.Join(dir, "ca.pem")},
 		Session: Session{90 * time.Minute},
-		Login:   Login{[]string{"code"}},
+		Login:   Login{[]string{"code"}, 2 * time.Minute},
 		Metrics: Metrics{"off"},
 		Audit:   Audit{filepath.Join(dir, "audit.jsonl")},
 		Log:     Log{"debug", "json"},

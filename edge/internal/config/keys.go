@@ -39,6 +39,7 @@ var keys = []Key{
 	{"session.lifetime", "12h", "How long a login lasts, at most 30 days (720h)."},
 	{"drain.deadline", "5s", "How long an edge that is told to stop waits for the streams to end, at most 1h. It\ntakes no new ones meanwhile. Those that are left end with a reset;\n0s stops at once."},
 	{"login.modes", "[loopback, code]", "How a login may come back from the browser: loopback (same machine), code (typed by\nthe person; also from another machine). Where several people share machines, allow\ncode alone."},
+	{"login.timeout", "10m", "How long a person has from the start of a login to the yes in the browser, at most 10m."},
 	{"metrics.listen", `"127.0.0.1:9464"`, "Where metrics and health are served, by plain http; off serves them nowhere."},
 	{"audit.file", `"audit/audit.jsonl" in the state directory`, "The audit log: one JSON line an event, each with the hash of the one before. Read it\nwith sallyport-edge audit tail, check it with audit verify."},
 	{"log.level", `"info"`, "How much the edge's own log says: debug, info, warn or error."},

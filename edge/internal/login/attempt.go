@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// attemptLife is how long an attempt may take from its start to the yes.
-	attemptLife = 10 * time.Minute
 	// loopbackLife and approvalLife are how long a code may wait for the daemon:
 	// a redirect is at once, a person types.
 	loopbackLife = 60 * time.Second

@@ -236,7 +236,7 @@ func (s *Service) Refuse(id, secret, text string) error {
 		text = "the sign-in was refused in the browser"
 	}
 	return s.step(id, secret, false, func(a *attempt) error {
-		s.endLocked(a, eventRefuse, wire.Reason{Code: wire.CodeRefused, Text: text, Hint: "sallyport login"}, true)
+		s.endLocked(a, eventRefuse, wire.Reason{Code: wire.CodeRefused, Text: text, Hint: again(a.Purpose)}, true)
 		return nil
 	})
 }

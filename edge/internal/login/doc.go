@@ -19,8 +19,8 @@
 // exchanged. Identified: the provider named the person; the confirm page is due.
 // Approved: a code waits to be redeemed. Redeemed and the last three are final.
 //
-// Units and limits: see the constants; an attempt lives 10 minutes, a loopback
-// code 60 seconds, an approval code 120 seconds and 5 tries.
+// Units and limits: see the constants; an attempt lives as long as the
+// setting login.timeout says, a loopback code 60 seconds, an approval code 120 seconds and 5 tries.
 //
 // Errors: the daemon's side gets *wire.Reason. The browser's side gets the
 // sentinels of this package.

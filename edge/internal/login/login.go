@@ -150,7 +150,7 @@ func (s *Service) Start(ctx context.Context, key wire.KeyID, from netip.Addr, m 
 			Attempt: rand.Text(), Purpose: m.Purpose, Mode: m.Mode,
 			DeviceName: printable(m.DeviceName), OSUser: printable(m.OSUser), From: from.Unmap(),
 		}},
-		state: StateStarted, startedAt: now, deadline: now.Add(attemptLife), compare: newCode(compareLen),
+		state: StateStarted, startedAt: now, deadline: now.Add(edge.Login.Timeout), compare: newCode(compareLen),
 		verifier: slices.Clone(m.VerifierHash), port: m.LoopbackPort, path: m.LoopbackPath,
 	}
 	var err error
@@ -236,7 +236,7 @@ func (s *Service) redeemLocked(a *attempt, m *wire.LoginRedeem) (*Approved, erro
 	if a.tries++; a.tries < maxTries {
 		return nil, &wire.Reason{Code: wire.CodeInvalid, Text: fmt.Sprintf("that is not the code; %d tries are left", maxTries-a.tries), Hint: "type the code that the browser shows"}
 	}
-	reason := wire.Reason{Code: wire.CodeRefused, Text: "the code was wrong too often", Hint: "sallyport login"}
+	reason := wire.Reason{Code: wire.CodeRefused, Text: "the code was wrong too often", Hint: again(a.Purpose)}
 	s.endLocked(a, eventRefuse, reason, true)
 	return nil, &reason
 }

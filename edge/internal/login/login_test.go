@@ -43,7 +43,7 @@ func start() *bench {
 			Name: "edge.site.com", Port: 443, Listen: ":8443",
 			Sites:          []config.Site{{Zone: "site.com", Publishers: []string{"group:hosts"}}, {Zone: "other.org"}},
 			Administrators: []string{"group:admins"},
-			Login:          config.Login{Modes: []string{"loopback", "code"}},
+			Login:          config.Login{Modes: []string{"loopback", "code"}, Timeout: 10 * time.Minute},
 		},
 	}
 	b.Service = New(Config{
@@ -397,8 +397,8 @@ func TestTimeIsOver(t *testing.T) {
 		after time.Duration
 		told  string
 	}{
-		"never opened":  {func(*testing.T, *bench, string) {}, wire.ModeLoopback, attemptLife, "1 abandoned"},
-		"never said":    {func(t *testing.T, b *bench, id string) { b.walk(t, id, person()) }, wire.ModeLoopback, attemptLife, "1 expired"},
+		"never opened":  {func(*testing.T, *bench, string) {}, wire.ModeLoopback, 10 * time.Minute, "1 abandoned"},
+		"never said":    {func(t *testing.T, b *bench, id string) { b.walk(t, id, person()) }, wire.ModeLoopback, 10 * time.Minute, "1 expired"},
 		"loopback code": {func(t *testing.T, b *bench, id string) { b.accept(t, id, b.walk(t, id, person())) }, wire.ModeLoopback, loopbackLife, "1 expired"},
 		"approval code": {func(t *testing.T, b *bench, id string) { b.accept(t, id, b.walk(t, id, person())) }, wire.ModeCode, approvalLife, "1 expired"},
 	} {
@@ -456,6 +456,23 @@ func TestRefusalAndItsAudit(t *testing.T) {
 	}
 	if len(b.audit) != 1 || b.audit[0].Identity.Email != "alice@site.com" || b.audit[0].From != daemon || b.audit[0].Reason.Code != wire.CodeRefused {
 		t.Fatalf("audit %+v", b.audit)
+	}
+}
+
+// The next step is the command that asked.
+func TestRefusalNamesTheCommand(t *testing.T) {
+	t.Parallel()
+	for purpose, want := range map[wire.LoginPurpose]string{wire.PurposeSession: "sallyport login", wire.PurposeEnrol: "sallyport tunnel login"} {
+		b := start()
+		m := startMessage(wire.ModeLoopback)
+		m.Purpose = purpose
+		id := b.begin(t, 1, m)
+		if err := b.Refuse(id, b.walk(t, id, person("admins")), ""); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.audit) != 1 || b.audit[0].Reason.Hint != want {
+			t.Errorf("%s: audit %+v", purpose, b.audit)
+		}
 	}
 }
 

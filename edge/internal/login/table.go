@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -71,15 +72,24 @@ func (s *Service) dropTripLocked(a *attempt) {
 
 // expireLocked ends an attempt whose time is over.
 func (s *Service) expireLocked(a *attempt) *wire.Reason {
-	reason := &wire.Reason{Code: wire.CodeExpired, Text: "the sign-in was not finished in 10 minutes", Hint: "sallyport login"}
+	life := inWords(a.deadline.Sub(a.startedAt))
+	reason := &wire.Reason{Code: wire.CodeExpired, Text: "the sign-in was not finished in " + life, Hint: again(a.Purpose)}
 	switch a.state {
 	case StateStarted:
-		reason.Code, reason.Text = wire.CodeAbandoned, "nobody opened the sign-in page in 10 minutes"
+		reason.Code, reason.Text = wire.CodeAbandoned, "nobody opened the sign-in page in "+life
 	case StateApproved:
 		reason.Text = "the code from the browser was not used in time"
 	}
 	s.endLocked(a, eventExpire, *reason, true)
 	return reason
+}
+
+// inWords gives a setting in the words of a person.
+func inWords(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
 }
 
 // dueLocked makes Run look at t at the latest.
@@ -160,20 +170,28 @@ func checkStart(edge *config.Config, m *wire.LoginStart) error {
 		return invalid("unknown mode of a sign-in")
 	}
 	if !modeAllowed(edge, m.Mode) {
-		return &wire.Reason{Code: wire.CodeDenied, Text: "this edge does not allow sign-ins of mode " + string(m.Mode), Hint: otherMode(m.Mode)}
+		return &wire.Reason{Code: wire.CodeDenied, Text: "this edge does not allow sign-ins of mode " + string(m.Mode), Hint: otherMode(m)}
 	}
 	return nil
+}
+
+// again is the command that starts a sign-in of this purpose.
+func again(p wire.LoginPurpose) string {
+	if p == wire.PurposeEnrol {
+		return "sallyport tunnel login"
+	}
+	return "sallyport login"
 }
 
 func modeAllowed(edge *config.Config, m wire.LoginMode) bool {
 	return slices.Contains(edge.Login.Modes, string(m))
 }
 
-func otherMode(m wire.LoginMode) string {
-	if m == wire.ModeLoopback {
-		return "sallyport login --no-browser"
+func otherMode(m *wire.LoginStart) string {
+	if m.Mode == wire.ModeLoopback {
+		return again(m.Purpose) + " --no-browser"
 	}
-	return "sallyport login, in a browser on the same machine"
+	return again(m.Purpose) + ", in a browser on the same machine"
 }
 
 // urlSafe says whether path is "/" and at least 8 unreserved characters: it is

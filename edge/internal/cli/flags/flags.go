@@ -68,5 +68,5 @@ func (f *Resume) Type() string { return "DURATION" }
 
 // Into adds the flag.
 func (f *Resume) Into(flags *pflag.FlagSet) {
-	flags.Var(f, "resume-window", "how long a connection may wait for another way when its own is lost; 0 is not at all (default 5m; daemons do not resume yet)")
+	flags.Var(f, "resume-window", "how long a connection may wait for another way when its own is lost; 0 is not at all (default 5m)")
 }
