@@ -43,7 +43,8 @@ type Link struct {
 	Form string `json:"form,omitempty"`
 }
 
-// EdgeInput is the body of POST /v1/edges: use this edge from now on.
+// EdgeInput is the body of POST /v1/edges: use this edge from now on. Of an edge
+// that is known, an empty Address, CAPEM or Proxy stays as it was.
 type EdgeInput struct {
 	Name    string `json:"name"`
 	Address string `json:"address,omitempty"`
@@ -81,6 +82,9 @@ type Forward struct {
 	Hold bool `json:"hold"`
 	// Owner is the name of the OS user it belongs to.
 	Owner string `json:"owner"`
+	// Share is who else may use its port, with the owner's session: "everyone" on
+	// this machine or "group:NAME"; "" means nobody. Only an administrator sets it.
+	Share string `json:"share,omitempty"`
 
 	State         ForwardState `json:"state"`
 	Since         time.Time    `json:"since"`
@@ -97,6 +101,12 @@ type Forward struct {
 	OwnerCheck string `json:"owner_check"`
 }
 
+// Values of Forward.Share; ShareGroup stands before a group's name.
+const (
+	ShareEveryone = "everyone"
+	ShareGroup    = "group:"
+)
+
 // ForwardInput is the body of POST /v1/forwards.
 type ForwardInput struct {
 	Hostname string `json:"hostname"`
@@ -105,6 +115,7 @@ type ForwardInput struct {
 	HTTP     bool   `json:"http,omitempty"`
 	Paused   bool   `json:"paused,omitempty"`
 	Hold     bool   `json:"hold,omitempty"`
+	Share    string `json:"share,omitempty"`
 }
 
 // ForwardPatch is the merge-patch body of PATCH /v1/forwards/{id}; nil leaves
@@ -114,6 +125,7 @@ type ForwardPatch struct {
 	Listen   *string `json:"listen,omitempty"`
 	HTTP     *bool   `json:"http,omitempty"`
 	Paused   *bool   `json:"paused,omitempty"`
+	Share    *string `json:"share,omitempty"`
 }
 
 // TunnelState is how a published app is.

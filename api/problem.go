@@ -36,6 +36,7 @@ const (
 	CodePortTaken      Code = "port-taken"
 	CodeNotEnrolled    Code = "not-enrolled"
 	CodeHostnameTaken  Code = "hostname-taken"
+	CodeNoApp          Code = "no-app" // of a published tunnel: the edge admits nobody to it yet
 	CodeRevoked        Code = "revoked"
 	CodeDaemonDown     Code = "daemon-unreachable" // made by the client
 	CodeDatabaseLocked Code = "database-locked"

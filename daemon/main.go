@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/sallyport/sallyport/daemon/internal/agent"
 	"github.com/sallyport/sallyport/daemon/internal/seal"
 	"github.com/sallyport/sallyport/daemon/internal/service"
 	"github.com/sallyport/sallyport/daemon/internal/store"
@@ -26,17 +28,20 @@ const usage = `sallyportd is the daemon of Sallyport.
 
 Usage:
   sallyportd run [--state DIR] [--socket PATH] [--log-level LEVEL] [--log-format FORMAT] [--log-file FILE]
+                 [--resume-window TIME]
   sallyportd service install|uninstall|start|stop|restart|status
   sallyportd version
 
 Run "sallyportd run -h" for the flags.
 `
 
-// Exit codes.
+// Exit codes; docs/operating.md has them for all programs.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitDaemon     = 4 // another daemon has the state directory or the socket
+	exitPermission = 5
 )
 
 // probeCommand reads a database file, in a process that may die of it.
@@ -77,7 +82,8 @@ type options struct {
 	state, socket string
 	log           logging.Config
 	logFile       string // "" is standard error
-	service       bool   // a service manager has started it, and says so
+	resumeWindow  time.Duration
+	service       bool // a service manager has started it, and says so
 }
 
 func runDaemon(args []string, stderr io.Writer) int {
@@ -89,11 +95,16 @@ func runDaemon(args []string, stderr io.Writer) int {
 	flags.StringVar(&o.log.Level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
 	flags.StringVar(&o.log.Format, "log-format", "text", "`FORMAT` of the log: text or json")
 	flags.StringVar(&o.logFile, "log-file", "", "`FILE` for the log, turned over at 10 MiB (default: standard error)")
+	flags.DurationVar(&o.resumeWindow, "resume-window", agent.ResumeWindow, "`TIME` that connections outlive the loss of what carries them, at most what the edge allows; 0: not at all")
 	flags.BoolVar(&o.service, "service", false, "run as a service of Windows")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	} else if err != nil {
 		return exitUsage // flag has said why
+	}
+	if o.resumeWindow < 0 {
+		fmt.Fprintf(stderr, "sallyportd: error: --resume-window %v is negative; 0 switches resuming off\n", o.resumeWindow)
+		return exitUsage
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "sallyportd: error: unexpected argument %q\n", flags.Arg(0))
@@ -149,6 +160,17 @@ func fail(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(stderr, "sallyportd: hint: %s\n", hint)
+	}
+	return exitCode(err)
+}
+
+// exitCode derives the exit code from what ended the program.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, store.ErrLocked), errors.Is(err, ipc.ErrInUse):
+		return exitDaemon
+	case errors.Is(err, osservice.ErrNotAdministrator):
+		return exitPermission
 	}
 	return exitFailed
 }

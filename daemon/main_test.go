@@ -179,11 +179,11 @@ func TestSecondDaemonSaysWhy(t *testing.T) {
 	state, socket := filepath.Join(d.dir, "state"), filepath.Join(d.dir, "d.sock")
 	code, _, stderr := ask(t, "run", "--state", state, "--socket", filepath.Join(d.dir, "e.sock"))
 	want := fmt.Sprintf("another sallyportd (pid %d) uses this state directory: %s", d.cmd.Process.Pid, state)
-	if code != 1 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "hint:") {
+	if code != exitDaemon || !strings.Contains(stderr, want) || !strings.Contains(stderr, "hint:") {
 		t.Errorf("same state: %d %s", code, stderr)
 	}
 	code, _, stderr = ask(t, "run", "--state", filepath.Join(d.dir, "other"), "--socket", socket)
-	if code != 1 || !strings.Contains(stderr, "another daemon serves this socket") || !strings.Contains(stderr, "hint:") {
+	if code != exitDaemon || !strings.Contains(stderr, "another daemon serves this socket") || !strings.Contains(stderr, "hint:") {
 		t.Errorf("same socket: %d %s", code, stderr)
 	}
 	if _, err := d.Status(t.Context()); err != nil {

@@ -74,6 +74,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 
 	worker := agent.New(agent.Config{
 		Store: rows, Owner: checker, DeviceName: deviceName(), BootID: bootID(), Version: buildinfo.Version(), Log: log,
+		ResumeWindow: o.resumeWindow,
 	})
 	server := localapi.New(localapi.Config{Agent: worker, Version: version(), Log: log})
 	group, ctx := errgroup.WithContext(ctx)

@@ -2,9 +2,8 @@ package wire
 
 import "github.com/sallyport/sallyport/wire/reason"
 
-// Code is the kind of an end or a refusal, as told across the protocol. Codes
-// are stable strings; those that a person meets stand under the same word in
-// package api.
+// Code is the kind of an end or a refusal, as told across the protocol. Codes are
+// stable strings; those that a person meets stand under the same word in package api.
 type Code = reason.Code
 
 const (
@@ -38,13 +37,13 @@ const (
 	CodeOutOfScope    Code = "out-of-scope"     // the connector may not serve this hostname
 	CodeBadToken      Code = "bad-token"        // join or session token
 	CodeHostKey       Code = "host-key"         // the host's key is not the one expected
+	CodeNoApp         Code = "no-app"           // routed, but no app of the edge admits anybody
 	CodeAppRemoved    Code = "app-removed"      // an administrator removed the app
 	CodeHostRestarted Code = "host-restarted"   // the host daemon restarted
 	CodeKeyCopied     Code = "key-copied"       // an old session token was shown
 	CodeInternal      Code = "internal"         // a fault of the side that says it
 )
 
-// Reason is a refusal or an end with its words. It travels in messages and
-// verdicts and is an error at whoever receives it; errors.Is(err, &Reason{Code:
-// c}) compares codes.
+// Reason is a refusal or an end with its words. It travels in messages and verdicts and
+// is an error at whoever receives it; errors.Is(err, &Reason{Code: c}) compares codes.
 type Reason = reason.Reason

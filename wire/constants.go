@@ -3,8 +3,8 @@ package wire
 import (
 	"time"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
-	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
 )
 
@@ -46,7 +46,7 @@ const (
 	// GrantWait is how long a host holds an Open without grant, or a grant without Open.
 	GrantWait = 10 * time.Second
 	// MaxUngranted bounds the Opens of one trunk that wait for their grant.
-	MaxUngranted = stream.MaxOpening
+	MaxUngranted = carrier.MaxOpening
 	// MaxEarlyData is how much DATA may precede the Verdict.
 	MaxEarlyData = envelope.EarlyWindow
 	// OriginDialTimeout bounds the host's dial of the origin.
@@ -63,6 +63,12 @@ const (
 	// NotSentLowAt bounds what the kernel holds unsent, so that a ping is not
 	// stuck behind a buffer.
 	NotSentLowAt = trunk.NotSentLowAt
+	// LaneUnsent is the same on a lane.
+	LaneUnsent = trunk.LaneUnsent
+	// MaxLanes bounds the lanes of one trunk, MaxSessionLanes those of a session at
+	// the edge: a person has few busy trunks at a time.
+	MaxLanes        = 8
+	MaxSessionLanes = 8 * MaxLanes
 	// UserTimeout is TCP_USER_TIMEOUT on the legs of trunks and lanes.
 	UserTimeout = 30 * time.Second
 )

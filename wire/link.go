@@ -319,7 +319,18 @@ func isTimeout(err error) bool {
 var (
 	errMessageSize    = errors.New("size out of bounds")
 	errMessageUnknown = errors.New("unknown message type")
+	errMessageBody    = errors.New("body does not fit its type")
 )
+
+// IsBreach says whether a link ended because its peer sent what no peer may.
+func IsBreach(err error) bool {
+	for _, breach := range []error{errMessageSize, errMessageUnknown, errMessageBody, ErrLinkFlood} {
+		if errors.Is(err, breach) {
+			return true
+		}
+	}
+	return false
+}
 
 func encodeMessage(m Message, req uint32, flags byte) ([]byte, error) {
 	body, err := json.Marshal(m)
@@ -353,7 +364,7 @@ func decodeMessage(frame []byte) (m Message, req uint32, flags byte, err error) 
 		return nil, 0, 0, fmt.Errorf("link message of type %d: %w", kind, errMessageUnknown)
 	}
 	if err := json.Unmarshal(frame[linkPrelude:], m); err != nil {
-		return nil, 0, 0, fmt.Errorf("link message of type %d: %w", kind, err)
+		return nil, 0, 0, fmt.Errorf("link message of type %d: %w: %w", kind, errMessageBody, err)
 	}
 	return m, req, flags, nil
 }

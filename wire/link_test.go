@@ -285,7 +285,7 @@ func TestLinkRefusesWhatItCannotRead(t *testing.T) {
 		{"answer to nothing", frame(byte(KindOK), flagReply, "{}"), nil},
 		{"too long", binary.BigEndian.AppendUint32(nil, MaxMessage+1), errMessageSize},
 		{"too short", binary.BigEndian.AppendUint32(nil, linkPrelude-1), errMessageSize},
-		{"no JSON", frame(byte(KindLogout), 0, "{"), errors.ErrUnsupported},
+		{"no JSON", frame(byte(KindLogout), 0, "{"), errMessageBody},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,7 +302,7 @@ func TestLinkRefusesWhatItCannotRead(t *testing.T) {
 				}
 			}
 			err := <-ended
-			if err == nil || test.want != errors.ErrUnsupported && !errors.Is(err, test.want) {
+			if !errors.Is(err, test.want) || !IsBreach(err) {
 				t.Errorf("ended with %v, want %v", err, test.want)
 			}
 		})

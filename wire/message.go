@@ -95,8 +95,8 @@ type StreamRef struct {
 	Trunk   TrunkID  `json:"trunk"`
 	Stream  StreamID `json:"stream"`
 	Session string   `json:"session,omitempty"`
-	// Parked is true where the trunk is lost and the stream waits to go on with
-	// another carrier; Hostname is what it was opened to, and set only then.
+	// Parked is true where the stream waits for another carrier, or could, if the
+	// edge was restarted; Hostname is what it was opened to, and set only then.
 	Parked   bool   `json:"parked,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
 }
@@ -261,10 +261,11 @@ type Registered struct {
 	Results []RegisterResult `json:"results"`
 }
 
-// RegisterResult: Reason is nil where the hostname is routed to this host.
+// RegisterResult: without Reason the hostname is routed here; Note is what is amiss all the same.
 type RegisterResult struct {
 	Hostname string  `json:"hostname"`
 	Reason   *Reason `json:"reason,omitempty"`
+	Note     *Reason `json:"note,omitempty"`
 }
 
 // CarrierKind is what a ticket is for.

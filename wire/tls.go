@@ -2,24 +2,19 @@ package wire
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/big"
-	"time"
+
+	"github.com/sallyport/sallyport/wire/device"
 )
 
 // Errors of keys and certificates.
 var (
 	// ErrKeyType: a device key that is neither Ed25519 nor P-256.
-	ErrKeyType = errors.New("key is neither Ed25519 nor P-256")
+	ErrKeyType = device.ErrKeyType
 	// ErrNoPeerKey: the other end showed no certificate.
 	ErrNoPeerKey = errors.New("peer shows no certificate")
 	// ErrPeerKey: the other end's key is not the one expected.
@@ -29,65 +24,17 @@ var (
 )
 
 // NewDeviceKey makes an Ed25519 key.
-func NewDeviceKey() (crypto.Signer, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make device key: %w", err)
-	}
-	return key, nil
-}
+func NewDeviceKey() (crypto.Signer, error) { return device.NewKey() }
 
 // MarshalDeviceKey gives a key as PKCS #8 DER. It is a secret.
-func MarshalDeviceKey(key crypto.Signer) ([]byte, error) {
-	if err := checkKeyType(key.Public()); err != nil {
-		return nil, fmt.Errorf("encode device key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encode device key: %w", err)
-	}
-	return der, nil
-}
+func MarshalDeviceKey(key crypto.Signer) ([]byte, error) { return device.MarshalKey(key) }
 
 // ParseDeviceKey takes what MarshalDeviceKey gives: Ed25519 and P-256 only.
-func ParseDeviceKey(der []byte) (crypto.Signer, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, fmt.Errorf("decode device key: %w", err)
-	}
-	key, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("decode device key: %w", ErrKeyType)
-	}
-	if err := checkKeyType(key.Public()); err != nil {
-		return nil, fmt.Errorf("decode device key: %w", err)
-	}
-	return key, nil
-}
+func ParseDeviceKey(der []byte) (crypto.Signer, error) { return device.ParseKey(der) }
 
 // DeviceCertificate wraps a key in a self-signed certificate. Only its key
 // counts; everything else in it is filling.
-func DeviceCertificate(key crypto.Signer) (tls.Certificate, error) {
-	if err := checkKeyType(key.Public()); err != nil {
-		return tls.Certificate{}, fmt.Errorf("make device certificate: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "sallyport device"},
-		NotBefore:    time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make device certificate: %w", err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make device certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
-}
+func DeviceCertificate(key crypto.Signer) (tls.Certificate, error) { return device.Certificate(key) }
 
 // LinkClientConfig is the TLS of a daemon's link: the edge's certificate is
 // verified for serverName against roots (nil: the system's).
@@ -126,7 +73,7 @@ func PeerKeyID(cs tls.ConnectionState) (KeyID, error) {
 		return KeyID{}, ErrNoPeerKey
 	}
 	leaf := cs.PeerCertificates[0]
-	if err := checkKeyType(leaf.PublicKey); err != nil {
+	if err := device.CheckKeyType(leaf.PublicKey); err != nil {
 		return KeyID{}, fmt.Errorf("peer's device key: %w", err)
 	}
 	return KeyIDOf(leaf), nil
@@ -191,18 +138,6 @@ func checkProtocol(cs tls.ConnectionState, want string) error {
 		return ErrProtocolName
 	}
 	return nil
-}
-
-func checkKeyType(public crypto.PublicKey) error {
-	switch k := public.(type) {
-	case ed25519.PublicKey:
-		return nil
-	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P256() {
-			return nil
-		}
-	}
-	return ErrKeyType
 }
 
 // fingerprintOf names a TLS connection by a value that only its two ends have:

@@ -152,7 +152,7 @@ func TestLinkTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(edgeCert.Leaf)
 	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &edgeCert, nil }
-	mine := device(t)
+	mine := newDevice(t)
 	for _, test := range []struct {
 		name   string
 		change func(client, server *tls.Config)
@@ -205,7 +205,7 @@ func TestLinkTLSGivesNoTickets(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(edgeCert.Leaf)
 	server := LinkServerConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &edgeCert, nil })
-	client := LinkClientConfig(device(t), "edge.site.com", roots)
+	client := LinkClientConfig(newDevice(t), "edge.site.com", roots)
 	client.SessionTicketsDisabled = false
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	for range 2 {

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/wire/hello"
+	"github.com/sallyport/sallyport/wire/lane"
 	"github.com/sallyport/sallyport/wire/socket"
 	"github.com/sallyport/sallyport/wire/stream"
 	"github.com/sallyport/sallyport/wire/trunk"
 )
 
-// Trunk is one end of a yamux session inside TLS between two daemons.
+// Trunk is one end of a yamux session inside TLS between two daemons, or of a lane.
 type Trunk = trunk.Trunk
 
 // Stream is one forwarded TCP connection on a trunk.
@@ -40,21 +41,27 @@ type TrunkConfig struct {
 	ServerName string
 	// Carrier is what the ticket is for; the zero value means CarrierTrunk.
 	Carrier CarrierKind
+	// Resume says that streams outlive the loss of the trunk (Trunk.Remains); those
+	// of a lane always do.
+	Resume bool
 	// Log takes the trunk's life; nil logs nothing.
 	Log *slog.Logger
 }
 
-func (c TrunkConfig) alpn() string {
-	if c.Carrier == CarrierLane {
+// ALPNOf is the name of what a ticket is for.
+func ALPNOf(kind CarrierKind) string {
+	if kind == CarrierLane {
 		return ALPNLane
 	}
 	return ALPNTrunk
 }
 
+func (c TrunkConfig) alpn() string { return ALPNOf(c.Carrier) }
+
 // DialTrunk makes the client's end of a trunk on a connection to the edge. It
 // takes ownership of raw. ctx bounds the handshake, TicketLife too.
 func DialTrunk(ctx context.Context, raw net.Conn, cfg TrunkConfig) (*Trunk, error) {
-	t, err := startTrunk(ctx, raw, tls.Client(socket.Direct(raw), trunkClientConfig(cfg)), cfg, trunk.Client)
+	t, err := startTrunk(ctx, raw, tls.Client(cfg.under(raw), trunkClientConfig(cfg)), cfg, true)
 	if err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("dial trunk: %w", err)
@@ -85,12 +92,19 @@ func acceptTrunk(ctx context.Context, raw net.Conn, hostName string, cfg TrunkCo
 		return nil, fmt.Errorf("say the label: %w", err)
 	}
 	raw.SetWriteDeadline(time.Time{})
-	return startTrunk(ctx, raw, tls.Server(socket.Direct(raw), trunkServerConfig(cfg)), cfg, trunk.Host)
+	return startTrunk(ctx, raw, tls.Server(cfg.under(raw), trunkServerConfig(cfg)), cfg, false)
 }
 
-// startTrunk does the handshake and puts a trunk on it.
-func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConfig,
-	start func(conn, raw net.Conn, cfg trunk.Config) (*Trunk, error)) (*Trunk, error) {
+// under is what TLS stands on.
+func (c TrunkConfig) under(raw net.Conn) net.Conn {
+	if c.Carrier == CarrierLane {
+		return lane.Under(socket.Direct(raw))
+	}
+	return socket.Direct(raw)
+}
+
+// startTrunk does the handshake and puts a trunk or lane on it.
+func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConfig, client bool) (*Trunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, TicketLife)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -100,7 +114,14 @@ func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConf
 	if err != nil {
 		return nil, err
 	}
-	return start(conn, raw, trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Log: cfg.Log})
+	c := trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Resume: cfg.Resume, Log: cfg.Log}
+	switch {
+	case cfg.Carrier == CarrierLane:
+		return trunk.Lane(conn, raw, c, client), nil
+	case client:
+		return trunk.Client(conn, raw, c)
+	}
+	return trunk.Host(conn, raw, c)
 }
 
 // helloRecord is what a TLS client would say first for serverName.

@@ -122,8 +122,8 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 	return a, b
 }
 
-// device is a daemon's key in its certificate.
-func device(t testing.TB) tls.Certificate {
+// newDevice is a daemon's key in its certificate.
+func newDevice(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := NewDeviceKey()
 	if err != nil {
@@ -143,7 +143,7 @@ type ends struct {
 }
 
 func fittingEnds(t testing.TB) ends {
-	c, h := device(t), device(t)
+	c, h := newDevice(t), newDevice(t)
 	id, name := NewTrunkID(), NewLabel().ServerName("edge.test")
 	return ends{
 		client:   TrunkConfig{ID: id, Cert: c, PeerKey: KeyIDOf(h.Leaf), ServerName: name},
@@ -277,8 +277,8 @@ func TestTrunkRefusesStrangers(t *testing.T) {
 		change func(t *testing.T, e *ends)
 		want   error // at one of the ends
 	}{
-		{"another host answers", func(t *testing.T, e *ends) { e.host.Cert = device(t) }, ErrPeerKey},
-		{"another client comes", func(t *testing.T, e *ends) { e.client.Cert = device(t) }, ErrPeerKey},
+		{"another host answers", func(t *testing.T, e *ends) { e.host.Cert = newDevice(t) }, ErrPeerKey},
+		{"another client comes", func(t *testing.T, e *ends) { e.client.Cert = newDevice(t) }, ErrPeerKey},
 		{"another name is asked for", func(t *testing.T, e *ends) {
 			e.client.ServerName = NewLabel().ServerName("edge.test")
 		}, ErrServerName},
@@ -414,5 +414,62 @@ func TestTrunkLeavesNoGoroutines(t *testing.T) {
 			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		case <-time.After(5 * time.Millisecond):
 		}
+	}
+}
+
+// A lane is a TLS connection like a trunk's, with a name of its own. That it is cut
+// on the way, even tidily, is no end of its stream; its own close is.
+func TestLaneThroughAnEdge(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		end  func(client *Trunk, s *Stream, j *joint)
+		want Code // of the stream's loss at the host; "" where it is over in order
+	}{
+		{"the edge closes it", func(_ *Trunk, _ *Stream, j *joint) { j.cut() }, ""},
+		{"the client closes it", func(c *Trunk, _ *Stream, _ *joint) { c.CloseWith(&Reason{Code: CodeClosed}) }, CodeClosed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := fittingEnds(t)
+			e.client.Resume, e.host.Resume = true, true
+			client, host, _, err := joinEnds(t, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, h := openStream(t, client, host)
+			e = fittingEnds(t)
+			e.client.Carrier, e.host.Carrier = CarrierLane, CarrierLane
+			lane, hostLane, j, err := joinEnds(t, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lane.Fingerprint() != hostLane.Fingerprint() {
+				t.Error("the fingerprints differ")
+			}
+			if err := lane.Attach(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			k, err := hostLane.Accept(t.Context())
+			if err != nil || !k.Knocks() {
+				t.Fatalf("accepted %v, %v", k, err)
+			}
+			if err := h.GoOn(k); err != nil {
+				t.Fatal(err)
+			}
+			go c.Write(make([]byte, 1<<20))
+			if _, err := io.ReadFull(h, make([]byte, 1<<20)); err != nil {
+				t.Fatal(err)
+			}
+			test.end(lane, c, j)
+			<-hostLane.Done()
+			if test.want != "" {
+				if !errors.Is(h.Err(), &Reason{Code: test.want}) {
+					t.Errorf("ended with %v, want %s", h.Err(), test.want)
+				}
+			} else if h.Err() != nil || h.Parked().IsZero() || len(hostLane.Remains()) != 1 {
+				t.Errorf("ended with %v, parked at %v, %d remain", h.Err(), h.Parked(), len(hostLane.Remains()))
+			}
+		})
 	}
 }

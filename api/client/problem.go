@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"syscall"
 
 	"github.com/sallyport/sallyport/api"
 )
@@ -44,6 +45,14 @@ func transportError(ctx context.Context, err error) error {
 
 // broken is the problem of a daemon that went away in the middle.
 func broken(err error) *api.Problem {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return &api.Problem{
+			Code:   api.CodeDaemonDown,
+			Title:  "The daemon has stopped",
+			Detail: "it ended in the middle of this command",
+			Hint:   startHint,
+		}
+	}
 	return &api.Problem{
 		Code:   api.CodeDaemonDown,
 		Title:  "The connection to the daemon broke",

@@ -18,11 +18,13 @@
 package ipc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os/user"
+	"slices"
 
 	"github.com/sallyport/sallyport/internal/paths"
 )
@@ -56,6 +58,9 @@ type Identity struct {
 	UID string
 	// Name is the user's name, UID where the system knows none.
 	Name string
+	// Account tells the accounts apart that had the UID one after the other, as the
+	// daemon has noted them; "" means the first.
+	Account string
 	// Root is true for root, or LocalSystem on Windows.
 	Root bool
 	// Administrator is true for root, the user that this process runs as,
@@ -64,6 +69,9 @@ type Identity struct {
 	// PID is for logs only: process ids are used again.
 	PID int
 }
+
+// Owner is what things of this user are kept under.
+func (id Identity) Owner() string { return cmp.Or(id.Account, id.UID) }
 
 // Listen serves path. It replaces a stale socket and refuses, with ErrInUse, to
 // replace a live one.
@@ -100,6 +108,26 @@ func CheckServer(c net.Conn, accounts ...string) error {
 		return fmt.Errorf("%w (%s)", ErrUntrusted, who)
 	}
 	return nil
+}
+
+// GroupExists says whether the system knows a group.
+func GroupExists(group string) bool {
+	_, err := user.LookupGroup(group)
+	return err == nil
+}
+
+// InGroup says whether an OS user is in a group; false where anything is unknown.
+func InGroup(uid, group string) bool {
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return false
+	}
+	account, err := user.LookupId(uid)
+	if err != nil {
+		return false
+	}
+	ids, err := account.GroupIds()
+	return err == nil && slices.Contains(ids, g.Gid)
 }
 
 // UserName is the name of an OS user, the id where the system knows none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	winio "github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
@@ -43,7 +44,25 @@ func listen(path string, o Options) (net.Listener, error) {
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
 		return nil, ErrInUse
 	}
+	if err == nil {
+		fillFirst(path)
+	}
 	return l, err
+}
+
+// firstWait: where nothing needs to be filled, every instance is busy, and a
+// dial waits in vain.
+const firstWait = 20 * time.Millisecond
+
+// fillFirst connects to the instance that go-winio makes to hold the name and
+// never serves. Where the system gives it to a client (Windows 7, Wine), that
+// client would wait for ever.
+func fillFirst(path string) {
+	ctx, cancel := context.WithTimeout(context.Background(), firstWait)
+	defer cancel()
+	if c, err := dial(ctx, path); err == nil {
+		c.Close() // an error is as good: no client gets it either
+	}
 }
 
 // dial lets the server identify this user and not act as it.

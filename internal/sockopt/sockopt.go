@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/sallyport/sallyport/wire"
 )
 
 // Local prepares an accepted or dialled local socket: closing it is a reset
@@ -38,10 +40,16 @@ func Linger(c net.Conn, abortive bool) {
 	}
 }
 
-// Carrier prepares the socket under a link, trunk or lane: a dead network is
-// noticed within half a minute, little waits unsent in the kernel, so that
-// what is urgent is not stuck behind it, and nothing waits for company.
-func Carrier(c net.Conn) {
+// Carrier prepares the socket under a link or trunk: a dead network is noticed
+// within half a minute, little waits unsent in the kernel, so that what is urgent
+// is not stuck behind it, and nothing waits for company.
+func Carrier(c net.Conn) { prepare(c, wire.NotSentLowAt) }
+
+// Lane prepares the socket under a lane like Carrier, but much may wait unsent:
+// nothing else is behind it.
+func Lane(c net.Conn) { prepare(c, wire.LaneUnsent) }
+
+func prepare(c net.Conn, unsent int) {
 	if t, ok := bare(c).(*net.TCPConn); ok {
 		t.SetNoDelay(true)
 		t.SetKeepAliveConfig(net.KeepAliveConfig{
@@ -52,7 +60,7 @@ func Carrier(c net.Conn) {
 	if raw == nil {
 		return
 	}
-	carrier(raw)
+	carrier(raw, unsent)
 	if isLoopback(c) {
 		avoidPacing(raw)
 	}

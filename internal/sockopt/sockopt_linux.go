@@ -11,9 +11,9 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
-func carrier(raw syscall.RawConn) {
+func carrier(raw syscall.RawConn, unsent int) {
 	raw.Control(func(fd uintptr) {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, wire.NotSentLowAt)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(wire.UserTimeout.Milliseconds()))
 		// A message of a link is one packet: where a slow uplink drops it, the next
 		// try must not wait twice as long each time.

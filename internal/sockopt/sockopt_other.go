@@ -4,6 +4,6 @@ package sockopt
 
 import "syscall"
 
-func carrier(syscall.RawConn) {}
+func carrier(syscall.RawConn, int) {}
 
 func avoidPacing(syscall.RawConn) {}

@@ -28,10 +28,11 @@ func (p path) idleStreams(ctx context.Context, n int) (table.Figures, error) {
 	return f, nil
 }
 
-// settle waits until the memory of the processes rests, and gives it by role.
+// settle waits until the memory of the processes rests, and gives it by role. It
+// rests where it is the same for long enough to be given back to the system.
 func (p path) settle(ctx context.Context) table.Figures {
-	const step, limit = 500 * time.Millisecond, 8 * time.Second
-	last := p.rss()
+	const step, limit, enough = 500 * time.Millisecond, 12 * time.Second, 5
+	last, same := p.rss(), 0
 	for end := time.Now().Add(limit); time.Now().Before(end); {
 		if load.Wait(ctx, step) != nil {
 			break
@@ -41,7 +42,10 @@ func (p path) settle(ctx context.Context) table.Figures {
 		for role, b := range now {
 			rest = rest && b-last[role] < 64<<10 && last[role]-b < 64<<10
 		}
-		if last = now; rest {
+		if same++; !rest {
+			same = 0
+		}
+		if last = now; same == enough {
 			break
 		}
 	}

@@ -33,6 +33,20 @@ func startService(t *testing.T) (addr string) {
 	return strings.TrimPrefix(strings.TrimSpace(line), "listening ")
 }
 
+// A service of the demo's own is started where none is given, and only there.
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]string{"": "the service", "localhost:5432": "the edge"} {
+		s := &stage{}
+		if err := s.takeOrigin(origin); err != nil || s.steps(options{origin: origin})[0].what != want || s.origin != origin {
+			t.Errorf("origin %q: %v, %+v, want %s first", origin, err, s.steps(options{origin: origin}), want)
+		}
+	}
+	if err := (&stage{}).takeOrigin("localhost"); err == nil {
+		t.Error("an origin without a port was taken")
+	}
+}
+
 func TestServiceLines(t *testing.T) {
 	t.Parallel()
 	c, err := net.Dial("tcp", startService(t))

@@ -34,6 +34,10 @@ type stage struct {
 
 // runDemo sets the stage and plays on it.
 func runDemo(ctx context.Context, dir string, o options) (err error) {
+	s := &stage{}
+	if err := s.takeOrigin(o.origin); err != nil {
+		return err
+	}
 	w, err := harness.NewWorld(ctx, dir)
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func runDemo(ctx context.Context, dir string, o options) (err error) {
 		}
 		err = errors.Join(err, w.Close())
 	}()
-	s := &stage{world: w}
+	s.world = w
 	if err := s.set(ctx, o); err != nil {
 		if ctx.Err() != nil && o.login == "" {
 			return nil // Ctrl-C while starting
@@ -57,18 +61,9 @@ func runDemo(ctx context.Context, dir string, o options) (err error) {
 	return s.play(ctx)
 }
 
-// set starts service, edge, host and client, in this order.
+// set starts what the demo needs, in this order.
 func (s *stage) set(ctx context.Context, o options) error {
-	steps := []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"the service", func(ctx context.Context) error { return s.setOrigin(ctx, o.origin) }},
-		{"the edge", s.setEdge},
-		{"the host daemon", s.setHost},
-		{"the client daemon", s.setClient},
-	}
-	for _, step := range steps {
+	for _, step := range s.steps(o) {
 		fmt.Println("starting", step.what)
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
@@ -77,15 +72,34 @@ func (s *stage) set(ctx context.Context, o options) error {
 	return nil
 }
 
-func (s *stage) setOrigin(ctx context.Context, origin string) error {
-	if origin != "" {
-		origin = strings.TrimPrefix(origin, "tcp://")
-		if _, _, err := net.SplitHostPort(origin); err != nil {
-			return fmt.Errorf("ORIGIN=%s: want HOST:PORT: %w", origin, err)
-		}
-		s.origin = origin
+// step is something that is started.
+type step struct {
+	what string
+	do   func(context.Context) error
+}
+
+// steps are those of a demo: a service of its own is started where none is given.
+func (s *stage) steps(o options) []step {
+	all := []step{{"the edge", s.setEdge}, {"the host daemon", s.setHost}, {"the client daemon", s.setClient}}
+	if o.origin == "" {
+		all = append([]step{{"the service", s.startOrigin}}, all...)
+	}
+	return all
+}
+
+// takeOrigin takes the service that was given, if one was.
+func (s *stage) takeOrigin(origin string) error {
+	s.origin = strings.TrimPrefix(origin, "tcp://")
+	if origin == "" {
 		return nil
 	}
+	if _, _, err := net.SplitHostPort(s.origin); err != nil {
+		return fmt.Errorf("ORIGIN=%s: want HOST:PORT: %w", origin, err)
+	}
+	return nil
+}
+
+func (s *stage) startOrigin(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -126,7 +140,11 @@ func (s *stage) setClient(ctx context.Context) error {
 	if err := s.client.UseEdge(ctx, s.edge, false); err != nil {
 		return err
 	}
-	if err := s.client.Ctl(ctx, "forward", "add", hostname, s.forward).Err(); err != nil {
+	add := []string{"forward", "add", hostname, s.forward}
+	if s.own {
+		add = append(add, "--http") // of a browser's requests, too
+	}
+	if err := s.client.Ctl(ctx, add...).Err(); err != nil {
 		return err
 	}
 	return s.client.Await(ctx, "the forward to listen", func(st api.Status) bool {

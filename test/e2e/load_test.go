@@ -10,9 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -135,109 +132,6 @@ func TestOneLoginForAll(t *testing.T) {
 	}))
 	s.signIn(alice, harness.Loopback)
 	s.must(<-done)
-}
-
-// TestEdgeKilledUnderLoad: kill -9 of the edge. Broken streams end in a reset,
-// never in an orderly end; links come back without a login; nothing leaks.
-func TestEdgeKilledUnderLoad(t *testing.T) {
-	t.Parallel()
-	s := standard(t)
-	addr := s.forward(app)
-	s.signIn(alice, harness.Loopback)
-	s.must(echoOnce(s.ctx, addr))
-	clientBefore, hostBefore := descriptors(t, s.client), descriptors(t, s.host)
-
-	const n = 50
-	var started sync.WaitGroup
-	started.Add(n)
-	done := make(chan error, 1)
-	go func() {
-		done <- together(n, func(i int) error { return untilReset(s.ctx, addr, &started) })
-	}()
-	started.Wait()
-	s.edge.Process().Kill()
-	s.must(<-done)
-	s.must(s.edge.Start(s.ctx))
-	s.must(echoEventually(s.ctx, addr))
-	s.must(s.client.Await(s.ctx, "streams to be gone", func(st api.Status) bool {
-		return forwardOf(st, addr).Connections == 0 && st.Sessions[0].State == api.SessionActive
-	}))
-	for _, d := range []struct {
-		daemon *harness.Daemon
-		before int
-	}{{s.client, clientBefore}, {s.host, hostBefore}} {
-		s.must(harness.Poll(s.ctx, "descriptors of "+d.daemon.Name+" to go back", func() (bool, error) {
-			now := descriptors(t, d.daemon)
-			return now <= d.before+2, fmt.Errorf("%d open, %d before", now, d.before)
-		}))
-	}
-}
-
-// untilReset sends and reads back until the connection breaks; an orderly end is
-// an error.
-func untilReset(ctx context.Context, addr string, started *sync.WaitGroup) error {
-	var once sync.Once
-	defer once.Do(started.Done)
-	c, err := connect(ctx, addr, 60*time.Second)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	block, back := make([]byte, 32<<10), make([]byte, 32<<10)
-	for {
-		if _, err := c.Write(block); err != nil {
-			return nil
-		}
-		if _, err := io.ReadFull(c, back); err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return fmt.Errorf("a broken stream ended in an orderly way: %w", err)
-			}
-			return nil
-		}
-		once.Do(started.Done)
-	}
-}
-
-// descriptors counts the open files of a daemon.
-func descriptors(t *testing.T, d *harness.Daemon) int {
-	t.Helper()
-	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(d.Process().PID()), "fd"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
-// TestVanishedReader: an application that goes away in the middle of a transfer
-// frees the origin's side within moments.
-func TestVanishedReader(t *testing.T) {
-	t.Parallel()
-	ended := make(chan error, 8)
-	s := begin(t, harness.EdgeOptions{})
-	s.publish(serve(t, func(c *net.TCPConn) {
-		_, err := io.Copy(c, stream(1))
-		ended <- err
-	}))
-	s.startClient()
-	addr := s.forward(app)
-	s.signIn(alice, harness.Loopback)
-	c, err := connect(s.ctx, addr, time.Minute)
-	s.must(err)
-	if _, err := sum(c, 4<<20); err != nil {
-		t.Fatal(err)
-	}
-	s.must(c.SetLinger(0))
-	s.must(c.Close())
-	s.within(10*time.Second, func(ctx context.Context) {
-		select {
-		case err := <-ended:
-			if err == nil {
-				t.Error("the origin saw an orderly end")
-			}
-		case <-ctx.Done():
-			t.Error("the origin still sends to somebody who has gone")
-		}
-	})
 }
 
 // TestReaderThatRests: a connection that is not read blocks neither its own other

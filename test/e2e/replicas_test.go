@@ -71,7 +71,8 @@ func TestUnixForward(t *testing.T) {
 }
 
 // TestEdgeRestarted: an orderly restart of the edge. Sessions, apps, connectors
-// and claims are there afterwards, and the audit's chain holds.
+// and claims are there afterwards, a connection that was open goes on, and the
+// audit's chain holds.
 func TestEdgeRestarted(t *testing.T) {
 	t.Parallel()
 	s := standard(t)
@@ -79,11 +80,11 @@ func TestEdgeRestarted(t *testing.T) {
 	s.signIn(alice, harness.Loopback)
 	c := s.openEcho(addr)
 	s.must(s.edge.Process().Stop())
-	s.cut(c)
 	s.must(s.client.Await(s.ctx, "the link to be lost", func(st api.Status) bool {
 		return st.Edges[0].Link.State != api.LinkOnline
 	}))
 	s.must(s.edge.Start(s.ctx))
+	s.must(say(c, "still here\n"))
 	s.must(echoEventually(s.ctx, addr))
 	s.ok(s.client.Ctl(s.ctx, "whoami"))
 	s.ok(s.edge.Run(s.ctx, "audit", "verify"))

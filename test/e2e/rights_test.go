@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -18,12 +17,13 @@ import (
 
 // Exit codes of sallyport.
 const (
-	exitFailed     = 1
-	exitUsage      = 2
-	exitLogin      = 3
-	exitDaemon     = 4
-	exitPermission = 5
-	exitConflict   = 6
+	exitFailed      = 1
+	exitUsage       = 2
+	exitLogin       = 3
+	exitDaemon      = 4
+	exitPermission  = 5
+	exitConflict    = 6
+	exitInterrupted = 130
 )
 
 // TestDeniedWithContact: who is not allowed is told so, and whom to ask.
@@ -61,25 +61,6 @@ func (s *story) openEcho(addr string) *net.TCPConn {
 	return c
 }
 
-// cut wants a live connection to end in an error within a second or so, never
-// in an orderly end.
-func (s *story) cut(c io.Reader) {
-	s.Helper()
-	done := make(chan error, 1)
-	go func() {
-		_, err := c.Read(make([]byte, 1))
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err == nil || errors.Is(err, io.EOF) {
-			s.Errorf("a cut stream ended with %v, want a reset", err)
-		}
-	case <-time.After(10 * time.Second):
-		s.Error("a live stream was not cut")
-	}
-}
-
 // ended waits until the client's session has ended, and wants its reason.
 func (s *story) ended(words string) {
 	s.Helper()
@@ -100,9 +81,9 @@ func TestRevokedSession(t *testing.T) {
 	s := standard(t)
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	c := s.openEcho(addr)
-	s.ok(s.edge.Run(s.ctx, "session", "revoke", s.sessionOf(alice)))
-	s.cut(c)
+	c := s.openLive(addr)
+	s.ok(s.edge.Run(s.ctx, "session", "revoke", s.sessionOf(alice), "--reason", "you have left the project"))
+	c.cutFor(api.CodeRevoked, "revoked by an administrator", "you have left the project")
 	s.ended("revoked")
 	s.refused(s.client.Ctl(s.ctx, "access", "tcp", "--hostname", app), exitLogin, "sallyport login")
 	// A new login makes it good.
@@ -133,9 +114,10 @@ func TestLogout(t *testing.T) {
 	s := standard(t)
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	c := s.openEcho(addr)
+	c := s.openLive(addr)
 	s.ok(s.client.Ctl(s.ctx, "logout"))
-	s.cut(c)
+	c.cutFor(api.CodeSessionEnded, "last connection: signed out")
+	s.ended("signed out")
 	s.refused(s.client.Ctl(s.ctx, "whoami"), exitLogin, "sallyport login")
 	s.refused(s.client.Ctl(s.ctx, "access", "tcp", "--hostname", app), exitLogin, "sallyport login")
 }
@@ -150,19 +132,9 @@ func TestExpiry(t *testing.T) {
 	s.startClient()
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	c := s.openEcho(addr)
-	s.within(30*time.Second, func(ctx context.Context) {
-		done := make(chan error, 1)
-		go func() { _, err := c.Read(make([]byte, 1)); done <- err }()
-		select {
-		case err := <-done:
-			if errors.Is(err, io.EOF) {
-				t.Error("an expired session's stream ended in an orderly way")
-			}
-		case <-ctx.Done():
-			t.Error("an expired session's stream was not cut")
-		}
-	})
+	c := s.openLive(addr)
+	c.within = 30 * time.Second // for the session to come to its end
+	c.cutFor(api.CodeSessionEnded, "the session has expired")
 	s.ended("expired")
 }
 
@@ -177,10 +149,10 @@ func TestAppRemoved(t *testing.T) {
 	s.must(s.host.AwaitTunnel(s.ctx, other, api.TunnelPublished))
 	addr, keep := s.forward(app), s.forward(other)
 	s.signIn(alice, harness.Loopback)
-	c, k := s.openEcho(addr), s.openEcho(keep)
+	c, k := s.openLive(addr), s.openEcho(keep)
 	s.ok(s.edge.Run(s.ctx, "app", "rm", app))
-	s.cut(c)
-	s.must(say(k, "and I go on\n"))
+	c.cutFor(api.CodeDenied, "the app was removed by an administrator", app)
+	s.goesOn(k)
 	s.refused(s.client.Ctl(s.ctx, "access", "tcp", "--hostname", app), exitPermission)
 }
 
@@ -190,14 +162,14 @@ func TestConnectorRevoked(t *testing.T) {
 	s := standard(t)
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	c := s.openEcho(addr)
+	c := s.openLive(addr)
 	var list []struct{ ID string }
 	s.must(s.edge.JSON(s.ctx, &list, "connector", "list"))
 	if len(list) != 1 {
 		t.Fatalf("connectors: %v", list)
 	}
 	s.ok(s.edge.Run(s.ctx, "connector", "revoke", list[0].ID))
-	s.cut(c)
+	c.cutFor(api.CodeConnectorLost, "no longer allowed to publish")
 	s.refused(s.client.Ctl(s.ctx, "access", "tcp", "--hostname", app), exitFailed, "no host")
 	s.must(s.host.Await(s.ctx, "the tunnel to say so", func(st api.Status) bool {
 		return len(st.Tunnels) == 1 && st.Tunnels[0].State != api.TunnelPublished
@@ -210,20 +182,17 @@ func TestStreamCut(t *testing.T) {
 	s := standard(t)
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	first := s.openEcho(addr)
-	var list []struct{ ID, Stream string }
+	first := s.openLive(addr)
+	var list []struct{ ID string }
 	s.must(s.edge.JSON(s.ctx, &list, "stream", "list"))
 	if len(list) != 1 {
 		t.Fatalf("streams: %v", list)
 	}
 	second := s.openEcho(addr)
-	id := list[0].ID
-	if id == "" {
-		id = list[0].Stream
-	}
-	s.ok(s.edge.Run(s.ctx, "stream", "cut", id))
-	s.cut(first)
-	s.must(say(second, "and I go on\n"))
+	s.ok(s.edge.Run(s.ctx, "stream", "cut", list[0].ID, "--reason", "that was enough"))
+	first.others = 1
+	first.cutFor(api.CodeRevoked, "revoked by an administrator", "that was enough")
+	s.goesOn(second)
 }
 
 // TestDenyBeforeAllow: rules are read in order and the first that matches decides.

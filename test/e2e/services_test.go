@@ -73,6 +73,11 @@ func (s *story) listening(addr string) {
 	}))
 }
 
+func number(port string) int {
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
 func (s *story) freePort() string {
 	s.Helper()
 	p, err := harness.FreePort(0)
@@ -81,13 +86,13 @@ func (s *story) freePort() string {
 }
 
 // reach signs alice in at a client with a forward to what origin serves, and
-// gives the port of the forward.
-func (s *story) reach(origin string) (port string) {
+// gives the port of the forward. The flags are those of forward add.
+func (s *story) reach(origin string, flags ...string) (port string) {
 	s.Helper()
 	s.listening(origin)
 	s.publish(origin)
 	s.startClient()
-	addr := s.forward(app)
+	addr := s.forward(app, flags...)
 	s.signIn(alice, harness.Loopback)
 	_, port, err := net.SplitHostPort(addr)
 	s.must(err)
@@ -114,23 +119,29 @@ func (s *story) try(d time.Duration, env []string, name string, args ...string) 
 	return string(out), errors.Join(err, ctx.Err())
 }
 
+// hasPostgres says whether PostgreSQL is installed, server and clients.
+func hasPostgres() bool {
+	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	_, psql := lookPath("psql")
+	_, pgbench := lookPath("pgbench")
+	_, account := user.Lookup("postgres")
+	return len(bins) > 0 && errors.Join(psql, pgbench) == nil && (os.Geteuid() != 0 || account == nil)
+}
+
 // postgres starts a cluster of the story's own and gives its address. As root
 // it runs as its own OS user, which PostgreSQL wants.
 func (s *story) postgres() (addr string) {
 	s.Helper()
-	need(s.T, "psql", "pgbench")
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if len(bins) == 0 {
-		s.Skip("skipped: no PostgreSQL server is installed")
+	if !hasPostgres() {
+		s.Skip("skipped: no PostgreSQL is installed")
 	}
 	bin, dir := bins[len(bins)-1], filepath.Join(s.world.Dir, "pg")
 	s.must(os.Mkdir(dir, 0o700))
 	var attr *syscall.SysProcAttr
 	if os.Geteuid() == 0 {
 		u, err := user.Lookup("postgres")
-		if err != nil {
-			s.Skip("skipped: no OS user postgres")
-		}
+		s.must(err)
 		uid, err := strconv.Atoi(u.Uid)
 		s.must(err)
 		gid, err := strconv.Atoi(u.Gid)
@@ -305,7 +316,7 @@ func TestHTTP(t *testing.T) {
 	})}
 	go web.Serve(l) // ends with Close
 	t.Cleanup(func() { web.Close() })
-	port := s.reach(l.Addr().String())
+	port := s.reach(l.Addr().String(), "--http")
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	s.must(together(16, func(i int) error {

@@ -32,6 +32,7 @@ type story struct {
 	host   *harness.Daemon
 	client *harness.Daemon
 	people map[string]harness.Person
+	number int // of the part that it is told in, where it has parts
 }
 
 // begin makes a world with an edge on which alice and mary have an account.
@@ -135,11 +136,12 @@ func (s *story) signIn(email string, mode harness.LoginMode) {
 	s.must(s.client.SignIn(s.ctx, s.edge, s.people[email], mode))
 }
 
-// forward adds a kept forward on a free port and gives its address.
-func (s *story) forward(hostname string) string {
+// forward adds a kept forward on a free port and gives its address. The flags
+// are those of forward add.
+func (s *story) forward(hostname string, flags ...string) string {
 	s.Helper()
 	addr := s.freeAddr()
-	s.ok(s.client.Ctl(s.ctx, "forward", "add", hostname, addr))
+	s.ok(s.client.Ctl(s.ctx, append([]string{"forward", "add", hostname, addr}, flags...)...))
 	s.must(s.client.Await(s.ctx, "forward to listen", func(st api.Status) bool {
 		f := forwardOf(st, addr)
 		return f != nil && f.State != api.ForwardStarting && f.State != api.ForwardError

@@ -19,30 +19,8 @@ import (
 	"github.com/sallyport/sallyport/test/harness"
 )
 
-// TestReadmeOneMachine is the README's walk on one machine: one daemon is host
-// and client, and everything is done by the first administrator.
-func TestReadmeOneMachine(t *testing.T) {
-	t.Parallel()
-	s := empty(t)
-	var err error
-	s.edge, err = s.world.StartEdge(s.ctx, harness.EdgeOptions{})
-	s.must(err)
-	s.walk()
-}
-
-// TestReadmePublicEdge is the walk with an edge that has a name and certificate
-// files: its pages are https, and so is every link.
-func TestReadmePublicEdge(t *testing.T) {
-	t.Parallel()
-	s := empty(t)
-	ca, cert, key := certificates(t, s.world.Dir, "edge.site.com")
-	var err error
-	s.edge, err = s.world.StartEdge(s.ctx, harness.EdgeOptions{Host: "edge.site.com", Cert: cert, Key: key, CA: ca})
-	s.must(err)
-	s.walk()
-}
-
-// TestPublicEdgePrivateCA is the same with the private CA that init makes.
+// TestPublicEdgePrivateCA is the README's walk with an edge that has a name, and
+// the private CA that init makes: its pages are https.
 func TestPublicEdgePrivateCA(t *testing.T) {
 	t.Parallel()
 	s := empty(t)
@@ -52,7 +30,7 @@ func TestPublicEdgePrivateCA(t *testing.T) {
 	s.walk()
 }
 
-// walk goes from a fresh edge to a byte from the service, as the README says.
+// walk goes from a fresh edge to a byte from the service, on one daemon.
 func (s *story) walk() {
 	s.Helper()
 	me, err := s.edge.SetUp(s.ctx, "me@site.com")

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"time"
 
@@ -48,11 +47,11 @@ func (e *Edge) person() (*http.Client, error) {
 // administrator.
 func (e *Edge) SetUp(ctx context.Context, email string) (Person, error) {
 	p := Person{Email: email, Password: rand.Text()}
-	log, err := os.ReadFile(e.process.log.Name())
+	log, err := e.process.Log()
 	if err != nil {
 		return p, err
 	}
-	link := setupLink.FindString(string(log))
+	link := setupLink.FindString(log)
 	if link == "" {
 		return p, errors.New("serve printed no set-up link")
 	}
@@ -81,6 +80,16 @@ func visit(ctx context.Context, client *http.Client, url string) error {
 		err = fmt.Errorf("the program that asked says %s: %s", res.Status, body)
 	}
 	return err
+}
+
+// Open is a Browser in which somebody opens the page, goes one page on, and then
+// goes away.
+func (e *Edge) Open(ctx context.Context, url string) (string, error) {
+	client, err := e.person()
+	if err != nil {
+		return "", err
+	}
+	return "", walker.Begin(ctx, client, url)
 }
 
 // Refuse is a Browser that signs in as p and says no.

@@ -1,12 +1,14 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,8 @@ type Daemon struct {
 	process *Process
 	as      *User
 	env     []string
+	words   []string
+	typeIn  string
 }
 
 // DaemonOptions shape a daemon.
@@ -31,11 +35,20 @@ type DaemonOptions struct {
 	As *User
 	// Env is added to the daemon's environment.
 	Env []string
+	// Words are those after the program's name, before --state and --socket; nil
+	// means run.
+	Words []string
+	// TypeIn is the folder where its commands are typed; "" means its own.
+	TypeIn string
 }
 
 // StartDaemon runs sallyportd and waits until it answers.
 func (w *World) StartDaemon(ctx context.Context, name string, o DaemonOptions) (*Daemon, error) {
-	d := &Daemon{Name: name, Dir: filepath.Join(w.Dir, name), world: w, as: o.As, env: o.Env}
+	d := &Daemon{Name: name, Dir: filepath.Join(w.Dir, name), world: w, as: o.As, env: o.Env, words: o.Words}
+	d.typeIn = cmp.Or(o.TypeIn, d.Dir)
+	if d.words == nil {
+		d.words = []string{"run"}
+	}
 	d.Socket = filepath.Join(d.Dir, "d.sock")
 	mode := os.FileMode(0o700)
 	if o.As == nil && os.Geteuid() == 0 {
@@ -55,7 +68,7 @@ func (w *World) StartDaemon(ctx context.Context, name string, o DaemonOptions) (
 // Start runs the daemon; after Kill or Stop it starts the same one again.
 func (d *Daemon) Start(ctx context.Context) error {
 	p, err := d.world.start(command{name: d.Name, path: d.world.Programs.Daemon, dir: d.Dir, as: d.as, env: d.env,
-		args: []string{"run", "--state", filepath.Join(d.Dir, "state"), "--socket", d.Socket}})
+		args: append(slices.Clone(d.words), "--state", filepath.Join(d.Dir, "state"), "--socket", d.Socket)})
 	if err != nil {
 		return err
 	}
@@ -93,7 +106,7 @@ func (d *Daemon) CtlAs(ctx context.Context, u *User, args ...string) Result {
 }
 
 func (d *Daemon) ctl(as *User, stdin string, args []string) command {
-	c := command{path: d.world.Programs.Ctl, dir: d.Dir, as: as, stdin: strings.NewReader(stdin),
+	c := command{path: d.world.Programs.Ctl, dir: d.typeIn, as: as, stdin: strings.NewReader(stdin),
 		args: append([]string{"--socket", d.Socket}, args...), env: noBrowser}
 	if as != nil && as.Home != "" {
 		c.dir = as.Home

@@ -31,6 +31,9 @@ type EdgeOptions struct {
 	// Change edits the edge.yaml that init wrote.
 	Change func(yaml string) string
 	Env    []string
+	// Init and Serve are the words after the program's name, typed in the edge's
+	// folder; nil means those that fit the other options.
+	Init, Serve []string
 }
 
 // Edge is a running sallyport-edge.
@@ -41,10 +44,14 @@ type Edge struct {
 	Site string
 	// CA is the file that its certificate is checked against.
 	CA string
+	// Metrics is where it serves metrics and profiles, IP:PORT; "" where the file
+	// that init wrote says otherwise.
+	Metrics string
 
 	world   *World
 	process *Process
 	env     []string
+	serve   []string
 }
 
 // StartEdge runs init and serve.
@@ -58,9 +65,15 @@ func (w *World) StartEdge(ctx context.Context, o EdgeOptions) (*Edge, error) {
 	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	args := []string{"init", "--name", e.Host, "--site", e.Site, "--listen", e.Address()}
-	if o.Cert != "" {
-		args = append(args, "--cert", o.Cert, "--key", o.Key)
+	args := o.Init
+	if args == nil {
+		args = []string{"init", "--name", e.Host, "--site", e.Site, "--listen", e.Address()}
+		if o.Cert != "" {
+			args = append(args, "--cert", o.Cert, "--key", o.Key)
+		}
+	}
+	if e.serve = o.Serve; e.serve == nil {
+		e.serve = []string{"serve", "--config", e.Config()}
 	}
 	init := w.run(ctx, command{path: w.Programs.Edge, dir: e.Dir, args: args})
 	if err := init.Err(); err != nil {
@@ -92,7 +105,8 @@ func (e *Edge) configure(change func(string) string) error {
 		if err != nil {
 			return err
 		}
-		yaml += fmt.Sprintf("\nmetrics:\n  listen: 127.0.0.1:%d\n", port)
+		e.Metrics = fmt.Sprintf("127.0.0.1:%d", port)
+		yaml += fmt.Sprintf("\nmetrics:\n  listen: %s\n", e.Metrics)
 	}
 	if change != nil {
 		yaml = change(yaml)
@@ -128,7 +142,7 @@ func (e *Edge) findCA() error {
 // the same edge again.
 func (e *Edge) Start(ctx context.Context) error {
 	p, err := e.world.start(command{name: "edge", path: e.world.Programs.Edge, dir: e.Dir, env: e.env,
-		args: []string{"serve", "--config", e.Config()}})
+		args: e.serve})
 	if err != nil {
 		return err
 	}
@@ -243,9 +257,9 @@ func (e *Edge) JoinToken(ctx context.Context, hostnames string, more ...string) 
 	return out.Token, nil
 }
 
-// Serve runs serve to its end, for an edge that must not start.
-func (e *Edge) Serve(ctx context.Context) Result {
+// Serve runs serve with a config file to its end, for an edge that must not start.
+func (e *Edge) Serve(ctx context.Context, config string) Result {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return e.world.run(ctx, command{path: e.world.Programs.Edge, dir: e.Dir, args: []string{"serve", "--config", e.Config()}, env: e.env})
+	return e.world.run(ctx, command{path: e.world.Programs.Edge, dir: e.Dir, args: []string{"serve", "--config", config}, env: e.env})
 }

@@ -33,6 +33,8 @@ type Login struct {
 	// As is the OS user who asks; nil means that of the daemon.
 	As      *User
 	Browser Browser
+	// Words are those after the program's name; nil means those that fit.
+	Words []string
 }
 
 // SignIn types `sallyport login` and walks the pages as p, without a browser.
@@ -61,6 +63,9 @@ func (d *Daemon) Walk(ctx context.Context, l Login) Result {
 	}
 	if l.Mode == TypedCode {
 		args = append(args, "--no-browser")
+	}
+	if l.Words != nil {
+		args = l.Words
 	}
 	as := d.as
 	if l.As != nil {

@@ -54,8 +54,38 @@ func environment(home string, extra []string) []string {
 	return append(env, extra...)
 }
 
+// forOthers copies a program, once, to where other OS users can reach it: the
+// tree that it was built in may be one user's alone. cp writes it, since a
+// program that this process has open for writing, in a child between fork and
+// exec too, cannot be run.
+func (w *World) forOthers(path string) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	dir := filepath.Join(w.Dir, "programs")
+	to := filepath.Join(dir, filepath.Base(path))
+	if path == to {
+		return to, nil
+	}
+	if _, err := os.Stat(to); err == nil {
+		return to, nil
+	}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("cp", "--", path, to).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("copy %s for other users: %w: %s", path, err, out)
+	}
+	return to, nil
+}
+
 // start runs a program until Stop, Kill, its own end or the World's.
 func (w *World) start(c command) (*Process, error) {
+	if c.as != nil {
+		var err error
+		if c.path, err = w.forOthers(c.path); err != nil {
+			return nil, err
+		}
+	}
 	log, err := os.OpenFile(filepath.Join(w.Dir, "logs", c.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -88,6 +118,12 @@ func (p *Process) reap(out io.Writer) {
 		c.Close()
 	}
 	close(p.done)
+}
+
+// Log is what it, and those of its name before it, have printed so far.
+func (p *Process) Log() (string, error) {
+	b, err := os.ReadFile(p.log.Name())
+	return string(b), err
 }
 
 // PID is the process's id.
@@ -149,6 +185,12 @@ func (r Result) Err() error {
 // run executes a command to its end. A command that does not end before ctx
 // does is killed; its code is then -1.
 func (w *World) run(ctx context.Context, c command) Result {
+	if c.as != nil {
+		var err error
+		if c.path, err = w.forOthers(c.path); err != nil {
+			return Result{Command: c.path, Code: -1, Stderr: err.Error()}
+		}
+	}
 	var out, errOut strings.Builder
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = c.dir, environment(c.dir, c.env), c.stdin

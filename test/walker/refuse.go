@@ -28,6 +28,20 @@ func Refuse(ctx context.Context, client *http.Client, startURL, email, password 
 	return fmt.Errorf("%s (%q) offers no refusal: %s", w.at.Path, w.page.title, w.page.alert)
 }
 
+// Begin opens the first page and sends its form: from then on this browser owns
+// the attempt.
+func Begin(ctx context.Context, client *http.Client, startURL string) error {
+	w := walk{client: client}
+	if err := w.open(ctx, startURL); err != nil {
+		return err
+	}
+	form := w.page.form()
+	if form == nil {
+		return fmt.Errorf("%s (%q) has no form: %s", w.at.Path, w.page.title, w.page.alert)
+	}
+	return w.submit(ctx, form)
+}
+
 // refusal gives a form of the page as its button for no would send it.
 func (p page) refusal() *form {
 	for _, f := range p.forms {

@@ -2,6 +2,25 @@ package envelope
 
 import "sync/atomic"
 
+// Bounds of what windows take beyond InitialWindow a stream, for one trunk and for
+// all of the process; and the same of what is kept for sending again.
+const (
+	TrunkWindows   = 64 << 20
+	ProcessWindows = 256 << 20
+	ProcessReplay  = 256 << 20
+)
+
+var (
+	processWindows = NewBudget(ProcessWindows, nil)
+	processReplay  = NewBudget(ProcessReplay, nil)
+)
+
+// TrunkBudget is one for the windows of a trunk.
+func TrunkBudget() *Budget { return NewBudget(TrunkWindows, processWindows) }
+
+// ReplayBudget is the process's, for what is kept for sending again.
+func ReplayBudget() *Budget { return processReplay }
+
 // Budget bounds what windows may take beyond InitialWindow each. It may stand
 // under another one, which then bounds the sum.
 type Budget struct {
@@ -24,6 +43,14 @@ func (b *Budget) Reserve(n int) bool {
 		return false
 	}
 	return true
+}
+
+// take takes n bytes whether they are there or not.
+func (b *Budget) take(n int) {
+	if b != nil {
+		b.used.Add(int64(n))
+		b.parent.take(n)
+	}
 }
 
 // Release gives n bytes back.

@@ -16,6 +16,7 @@ type In struct {
 	grown     time.Time // when the window was last looked at
 	grownAt   uint64    // delivered then
 	budget    *Budget
+	detached  bool // a reader that is gone may still write to the tail
 	fin       bool // the peer's FIN came
 	finTaken  bool // and was delivered
 }
@@ -41,7 +42,8 @@ func (i *In) Check(n int) error {
 // less than n; Commit ends it. In between the owner's lock need not be held.
 func (i *In) Begin(n int) (*Chunk, []byte) {
 	space := i.q.room(n)
-	if space == nil {
+	if space == nil || i.detached {
+		i.detached = false
 		i.q.push(NewChunk(n))
 		space = i.q.tail.Space()
 	}
@@ -149,6 +151,26 @@ func (i *In) Ack(now time.Time, rtt time.Duration) Acking {
 	i.limit = max(i.limit, i.delivered+uint64(i.window))
 	return Acking{Delivered: i.told, Limit: i.limit}
 }
+
+// Detach says that what comes next is of another carrier: the room that Begin gave
+// to the reader of the last one is not given again.
+func (i *In) Detach() { i.detached = i.q.tail != nil }
+
+// Move puts the window under another budget, whether that has room or not: what
+// was granted is granted.
+func (i *In) Move(b *Budget) {
+	if b == i.budget {
+		return
+	}
+	if extra := i.window - InitialWindow; extra > 0 {
+		b.take(extra)
+		i.budget.Release(extra)
+	}
+	i.budget = b
+}
+
+// Last is the newest acknowledgement once more.
+func (i *In) Last() Acking { return Acking{Delivered: i.position(), Limit: i.limit} }
 
 // Done says that the end was delivered and acknowledged.
 func (i *In) Done() bool { return i.finTaken && i.told == i.delivered+1 }

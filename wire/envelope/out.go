@@ -160,7 +160,7 @@ func (o *Out) Kept() int { return o.q.n }
 
 // Rewind goes back to what the peer received, on a new carrier.
 func (o *Out) Rewind(received uint64, finSeen bool) error {
-	if received < min(o.acked, o.end) || received > o.end || finSeen && (!o.fin || received != o.end) {
+	if received < min(o.acked, o.end) || received > o.end || finSeen && (!o.fin || received != o.end) || o.finAck && !finSeen {
 		return fmt.Errorf("attach at %d, can send %d to %d: %w", received, o.acked, o.end, ErrOffset)
 	}
 	o.pos = received
@@ -183,6 +183,15 @@ func (o *Out) Again(p []byte) int {
 	}
 	o.pos += uint64(total)
 	return total
+}
+
+// Repeat puts up to most bytes that must be sent again into a chunk, and gives the
+// frame to write as Put does, and how much payload it has.
+func (o *Out) Repeat(c *Chunk, most int) (frame []byte, n int) {
+	c.r, c.w = Headroom, Headroom
+	n = o.Again(c.Space()[:most])
+	c.Grow(n)
+	return c.frame(nil), n
 }
 
 // Drop frees everything: the stream is over.

@@ -205,6 +205,14 @@ func (f *Framer) takeQueueLocked() []byte {
 	return out
 }
 
+// Flush writes what was left to others, or waits until they have written it.
+func (f *Framer) Flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.takeTurnLocked()
+	f.flushLocked(nil)
+}
+
 // takeTurnLocked waits until nobody writes.
 func (f *Framer) takeTurnLocked() {
 	if !f.busy {

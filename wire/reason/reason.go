@@ -3,6 +3,7 @@
 package reason
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/sallyport/sallyport/wire/envelope"
@@ -60,4 +61,13 @@ func Words(r *Reason) envelope.Words {
 // Of takes a reason out of a frame.
 func Of(w envelope.Words) *Reason {
 	return &Reason{Code: Code(w.Code), Text: w.Text, Hint: w.Hint}
+}
+
+// From is the reason in an error; carrier-lost where it has none.
+func From(err error) *Reason {
+	var r *Reason
+	if errors.As(err, &r) {
+		return r
+	}
+	return &Reason{Code: CarrierLost}
 }

@@ -32,13 +32,16 @@ func TestDirect(t *testing.T) {
 	})
 	t.Run("deadline", func(t *testing.T) {
 		t.Parallel()
-		a, _ := directPair(t)
+		a, b := directPair(t)
 		a.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 		var ne net.Error
 		if _, err := a.Read(make([]byte, 1)); !errors.As(err, &ne) || !ne.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("read past the deadline: %v", err)
 		}
-		a.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		go func() {
+			b.Read(make([]byte, 1)) // so that some is written
+			a.SetWriteDeadline(time.Now())
+		}()
 		n, err := a.Write(make([]byte, 64<<20))
 		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("write past the deadline: %d, %v", n, err)

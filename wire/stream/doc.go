@@ -2,8 +2,9 @@
 // streams. Package wire gives its Stream out under its own name.
 //
 // Shapes: a Stream is a net.Conn with half-close, reset and a Verdict. Its state
-// (package envelope) is apart from the carrier that brings its frames. A Mux
-// holds what the streams of one trunk share; package trunk puts it on a
+// (package envelope) is apart from the carrier that brings its frames (package
+// carrier); a carriage is what the stream has of one. Its local side is package
+// local's. A Mux makes the streams of one trunk; package trunk puts it on a
 // connection.
 //
 // As its client sees it:
@@ -12,16 +13,18 @@
 //	   |                     |
 //	   +--refused, denied----+--RST, loss of the trunk, rule broken--> over, Err
 //
-// Units and limits: limits.go.
+// A stream that is open and loses its carrier is parked where carrier.Config.Resume says
+// so: it waits for another one (Mux.Attach at the client, Stream.GoOn at the host).
+//
+// Units and limits: those of envelope and carrier.
 //
 // Errors: a *reason.Reason where a reason was told; loss of the trunk wraps one
 // with the code carrier-lost; never io.EOF but for the peer's FIN.
 //
 // Concurrency: everything may be called from any goroutine. Each stream has one
 // goroutine, the reader of its carrier, which never waits for a local socket,
-// nor for anything to be written. A Mux has one that writes what nobody may wait
-// for (acknowledgements, resets). Lock order: Stream.mu before Mux.mu; neither
-// is held while anything is written.
+// nor for anything to be written. Lock order: Stream.mu before those of the Mux and
+// the Line; none is held while anything is written.
 //
 // Source: docs/protocol.md, rules 19 to 23.
 package stream

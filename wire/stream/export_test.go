@@ -36,16 +36,18 @@ func (s *Stream) Window() int {
 
 // Listed says whether the stream is to be shrunk once it is quiet.
 func (s *Stream) Listed() bool {
-	s.mux.mu.Lock()
-	defer s.mux.mu.Unlock()
-	return s.listed
+	return s.last.Listed()
 }
 
 // Mux is what the stream shares.
-func (s *Stream) Mux() *Mux { return s.mux }
+func (s *Stream) Mux() *Mux { return s.last.mux }
 
 // WindowsUsed is what the windows of the trunk take beyond the first ones.
 func (m *Mux) WindowsUsed() int64 { return m.windows.Used() }
 
-// Live is how many streams are not closed by both ends.
-func (m *Mux) Live() int { return m.framer.Police().Live() }
+// Over says that the stream is over.
+func (s *Stream) Over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}

@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"sync"
-	"time"
 
-	"github.com/hashicorp/yamux"
-
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
-	"github.com/sallyport/sallyport/wire/framer"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/reason"
 )
@@ -23,83 +18,48 @@ var (
 	ErrNotClient = errors.New("a host opens no streams")
 	// ErrNotHost: the client's end accepts nothing.
 	ErrNotHost = errors.New("a client accepts no streams")
-
-	errRefused = errors.New("refused streams are not closed by the other end")
 )
 
-// Config is what a Mux stands on.
-type Config struct {
-	Framer *framer.Framer
-	// OpenCarrier opens a yamux stream; nil at the host.
-	OpenCarrier func(ctx context.Context) (*yamux.Stream, error)
-	// Local and Remote are the addresses that streams show.
-	Local, Remote net.Addr
-	Log           *slog.Logger
-}
-
-// Mux is what the streams of one end of a trunk share.
+// Mux makes streams on a line, whose methods it has.
 type Mux struct {
-	cfg      Config
-	client   bool
-	framer   *framer.Framer
+	*carrier.Line
 	windows  *envelope.Budget
-	ctx      context.Context // ends with the trunk; its cause is why
-	cancel   context.CancelCauseFunc
-	wg       sync.WaitGroup
-	opening  chan struct{} // client: a slot for each stream without a Verdict
-	accepted chan *Stream  // host
-	wake     chan struct{} // one slot: urgent has work
+	accepted chan *Stream // host
 
-	mu        sync.Mutex
-	streams   int
-	idleSince time.Time
-	waiting   int         // host: streams neither admitted nor refused
-	refused   int         // host: refused, and not closed by the client
-	urgent    []*Stream   // with something to be written at once
-	acks      []*Stream   // with an acknowledgement that may wait
-	ackTimer  *time.Timer // runs while acks is not empty
-	grown     []*Stream   // carried bulk, to be shrunk when quiet
+	mu      sync.Mutex
+	remains []*Stream // parked, or over and the other end may not know
 }
 
 // NewMux makes a mux; Run starts it.
-func NewMux(cfg Config) *Mux {
-	m := &Mux{
-		cfg: cfg, client: cfg.OpenCarrier != nil, framer: cfg.Framer,
-		windows:   envelope.NewBudget(TrunkWindows, processWindows),
-		opening:   make(chan struct{}, MaxOpening),
-		accepted:  make(chan *Stream, 2*MaxOpening),
-		wake:      make(chan struct{}, 1),
-		idleSince: time.Now(),
+func NewMux(cfg carrier.Config) *Mux {
+	return &Mux{
+		Line:     carrier.NewLine(cfg),
+		windows:  envelope.TrunkBudget(),
+		accepted: make(chan *Stream, 2*carrier.MaxOpening),
 	}
-	m.ctx, m.cancel = context.WithCancelCause(context.Background())
-	return m
 }
 
 // Open begins a stream (client). It sends Open and does not wait for the
-// Verdict; it waits only while MaxOpening others have none.
+// Verdict; it waits only while carrier.MaxOpening others have none.
 func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*Stream, error) {
-	if !m.client {
+	if !m.Client() {
 		return nil, ErrNotClient
 	}
-	select {
-	case m.opening <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("open stream: %w", context.Cause(ctx))
-	case <-m.ctx.Done():
-		return nil, fmt.Errorf("open stream: %w", m.loss())
+	if err := m.WaitSlot(ctx); err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	s := newStream(m, envelope.Opening{ID: sid, Trace: trace})
-	if !m.enter(s) {
-		<-m.opening
-		return nil, fmt.Errorf("open stream: %w", m.loss())
+	if !m.Enter(&s.c.Carrier, true) {
+		m.Answered(true)
+		return nil, fmt.Errorf("open stream: %w", m.Loss())
 	}
 	return s, nil
 }
 
-// Accept gives the next stream whose Open has been read (host). The caller
-// ends it with Admit or Refuse.
+// Accept gives the next stream whose first frame has been read (host): a new
+// one, which the caller ends with Admit or Refuse, or one that Knocks.
 func (m *Mux) Accept(ctx context.Context) (*Stream, error) {
-	if m.client {
+	if m.Client() {
 		return nil, ErrNotHost
 	}
 	select {
@@ -107,122 +67,37 @@ func (m *Mux) Accept(ctx context.Context) (*Stream, error) {
 		return s, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("accept stream: %w", context.Cause(ctx))
-	case <-m.ctx.Done():
-		return nil, fmt.Errorf("accept stream: %w", m.loss())
+	case <-m.Done():
+		return nil, fmt.Errorf("accept stream: %w", m.Loss())
 	}
 }
 
-// Take takes a yamux stream that the client has opened (host). It does not wait.
-func (m *Mux) Take(carrier *yamux.Stream) {
+// Take takes a channel that the client has opened (host). It does not wait.
+func (m *Mux) Take(ch carrier.Channel) {
 	s := newStream(m, envelope.Opening{})
-	s.carrier = carrier
-	m.mu.Lock()
-	m.waiting++
-	crowded := m.waiting > 2*MaxOpening
-	m.mu.Unlock()
-	if m.enter(s) && crowded {
+	s.c.Use(ch)
+	crowded := m.Knocked()
+	if m.Enter(&s.c.Carrier, true) && crowded {
 		s.Refuse(&reason.Reason{Code: reason.Limit, Text: "too many streams wait for their grant"})
 	}
 }
 
-// enter counts a stream in and starts its reader; false once the trunk ended.
-func (m *Mux) enter(s *Stream) bool {
+// left takes a carrier out whose reader is done. remains says that there is
+// something left to say on another.
+func (m *Mux) left(c *carriage, s *Stream, remains bool) {
+	m.Left(&c.Carrier)
+	if remains && m.Resumes() && errors.Is(m.Loss(), carrier.ErrLost) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.remains = append(m.remains, s)
+	}
+}
+
+// Remains are, once Run has returned, the streams that the trunk has left: parked,
+// or over without that the other end may know. Their owner attaches them to
+// another trunk, or ends them with Reset.
+func (m *Mux) Remains() []*Stream {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ctx.Err() != nil {
-		return false
-	}
-	m.streams++
-	m.wg.Go(s.run) // ends with its carrier
-	return true
-}
-
-// leave counts a stream out.
-func (m *Mux) leave() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.streams--
-	if m.streams == 0 {
-		m.idleSince = time.Now()
-	}
-}
-
-// decided counts a stream off that waited for its grant (host).
-func (m *Mux) decided(refused bool) {
-	m.mu.Lock()
-	m.waiting--
-	if refused {
-		m.refused++
-	}
-	tooMany := m.refused > MaxRefused
-	m.mu.Unlock()
-	if tooMany {
-		m.Breach(errRefused)
-	}
-}
-
-// refusedGone counts a refused stream off that the client has closed.
-func (m *Mux) refusedGone() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.refused--
-}
-
-// Count is how many streams are not over, and since when there are none.
-func (m *Mux) Count() (streams int, idleSince time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.streams > 0 {
-		return m.streams, time.Time{}
-	}
-	return 0, m.idleSince
-}
-
-// Done is closed, and Err is set, when the trunk has ended.
-func (m *Mux) Done() <-chan struct{} { return m.ctx.Done() }
-
-// Err is why the trunk ended, nil while it lives.
-func (m *Mux) Err() error { return context.Cause(m.ctx) }
-
-// End ends the trunk and its streams; the first cause stays.
-func (m *Mux) End(err error) {
-	m.cancel(err)
-	m.framer.Close()
-}
-
-// Breach ends the trunk because the other end broke the protocol.
-func (m *Mux) Breach(err error) {
-	if m.ctx.Err() == nil {
-		m.cfg.Log.Warn("trunk ended: the other end breaks the protocol", "error", err)
-	}
-	m.End(fmt.Errorf("%w: %w", &reason.Reason{Code: reason.Protocol, Text: "the other end breaks the protocol"}, err))
-}
-
-// loss is the error of a stream whose carrier is gone.
-func (m *Mux) loss() error {
-	err := context.Cause(m.ctx)
-	var r *reason.Reason
-	switch {
-	case errors.As(err, &r):
-		return err
-	case err == nil:
-		err = m.framer.Failure()
-	}
-	lost := &reason.Reason{Code: reason.CarrierLost, Text: "the connection to the other daemon was lost"}
-	if err == nil {
-		return lost
-	}
-	return fmt.Errorf("%w: %w", lost, err)
-}
-
-// Run writes what nobody may wait for, until the trunk ends and its streams
-// have; their carriers must be closed by then.
-func (m *Mux) Run() {
-	m.writeControl()
-	m.mu.Lock()
-	if m.ackTimer != nil {
-		m.ackTimer.Stop()
-	}
-	m.mu.Unlock()
-	m.wg.Wait()
+	return m.remains
 }

@@ -16,7 +16,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 	n := s.state.In.Read(p)
 	if s.ackLocked() {
-		s.mux.urge(s)
+		s.urgeLocked()
 	}
 	return n, nil
 }
@@ -87,8 +87,8 @@ func (s *Stream) readyLocked() (bool, error) {
 func (s *Stream) takeFinLocked() {
 	s.state.In.TakeFin()
 	if s.state.In.Pending() {
-		s.control |= writeAck
-		s.mux.urge(s)
+		s.control |= envelope.SayAck
+		s.urgeLocked()
 	}
 }
 
@@ -96,11 +96,11 @@ func (s *Stream) takeFinLocked() {
 // with the next frame, or soon.
 func (s *Stream) ackLocked() bool {
 	if s.state.In.Due() {
-		s.control |= writeAck
+		s.control |= envelope.SayAck
 		return true
 	}
-	if s.state.In.Pending() {
-		s.mux.ackSoon(s)
+	if s.state.In.Pending() && s.c != nil {
+		s.c.AckSoon()
 	}
 	return false
 }

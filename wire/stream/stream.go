@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/yamux"
-
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/deadline"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/id"
+	"github.com/sallyport/sallyport/wire/local"
 	"github.com/sallyport/sallyport/wire/reason"
 )
 
@@ -24,50 +23,33 @@ import (
 // A Read gives io.EOF only for the peer's FIN. After a reset, a refusal or the
 // loss of the trunk, reads and writes return the error of Err.
 type Stream struct {
-	mux *Mux
+	client bool
 
-	mu         sync.Mutex
-	rcond      sync.Cond // something to read, or the end
-	wcond      sync.Cond // room to write, the carrier is free, the Verdict, or the end
-	state      envelope.State
-	carrier    *yamux.Stream // nil until it is opened (client)
-	writing    bool          // somebody writes to the carrier; releaseLocked gives it on
-	control    control       // what is to be written as soon as the carrier is free
-	words      envelope.Words
-	verdict    verdict
-	refusal    error // where the verdict is refused
-	closed     bool  // Close was called
-	over       bool
-	err        error // after over
-	done       chan struct{}
-	afterwards []func() // of AfterEnd
-	sink       *sink    // of DeliverTo
-	readBy     deadline.Deadline
-	writeBy    deadline.Deadline
-	bulk       bool // the last read of the local socket was large
+	mu       sync.Mutex
+	rcond    sync.Cond // something to read, or the end
+	wcond    sync.Cond // room to write, the carrier is free, the Verdict, or the end
+	state    envelope.State
+	c        *carriage // nil while parked
+	last     *carriage // the newest, never nil
+	parkedAt time.Time // while it is parked
+	settled  bool      // the other end knows how the stream ended
+	knocks   bool      // it came with ATTACH (host)
+	replayed uint64
+	control  envelope.Say // what is to be written as soon as the carrier is free
+	words    envelope.Words
+	verdict  verdict
+	refusal  error // where the verdict is refused
+	closed   bool  // Close was called
+	over     bool
+	err      error // after over
+	done     chan struct{}
+	hooks    local.Hooks
+	sink     *local.Sink // of DeliverTo
+	readBy   deadline.Deadline
+	writeBy  deadline.Deadline
 
-	wlock   sync.Mutex              // one Write or ReadFrom at a time; before mu
-	scratch [envelope.Headroom]byte // control frames; belongs to who writes to the carrier
-	in      envelope.Reader
-
-	lastBulk atomic.Int64 // when bulk came last, as framer.LastRead
-
-	// guarded by mux.mu
-	listed    bool // in mux.grown
-	urged     bool // in mux.urgent
-	ackQueued bool // in mux.acks
+	from local.Writer // locks before mu
 }
-
-// control is a set of frames to be written.
-type control uint8
-
-const (
-	writeVerdict control = 1 << iota
-	writeAck
-	writeFin
-	writeRst
-	closeCarrier
-)
 
 // verdict is what is known of the host's word.
 type verdict uint8
@@ -87,11 +69,20 @@ var (
 )
 
 func newStream(m *Mux, o envelope.Opening) *Stream {
-	s := &Stream{mux: m, done: make(chan struct{})}
+	both := new(struct { // most streams have one carrier in their life
+		s Stream
+		c carriage
+	})
+	s, c := &both.s, &both.c
+	s.client, s.c, s.last, s.done = m.Client(), c, c, make(chan struct{})
+	c.mux = m
+	c.Init(m.Line, c)
+	c.owner.Store(s)
 	s.rcond.L, s.wcond.L = &s.mu, &s.mu
-	s.state.Init(o, m.windows, processReplay)
-	if m.client {
-		s.writing = true // until the carrier is opened
+	s.state.Init(o, m.windows, envelope.ReplayBudget())
+	if m.Client() {
+		c.attached = true
+		c.writing = true // until the carrier is opened
 		s.state.Out.Open(envelope.EarlyWindow)
 		s.state.In.Open(envelope.InitialWindow)
 	} else {
@@ -114,11 +105,7 @@ func (s *Stream) Done() <-chan struct{} { return s.done }
 func (s *Stream) AfterEnd(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over {
-		go f()
-		return
-	}
-	s.afterwards = append(s.afterwards, f)
+	s.hooks.AfterEnd(s.over, f)
 }
 
 // Err is nil while the stream lives and after an orderly end, else why it ended.
@@ -136,11 +123,27 @@ func (s *Stream) Counters() (sent, received uint64) {
 	return s.state.Out.Total(), s.state.In.Total()
 }
 
+// NotifyAt calls f once, in a goroutine of its own, when total bytes were carried.
+func (s *Stream) NotifyAt(total uint64, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks.At(total, f)
+	s.noteLocked()
+}
+
+func (s *Stream) noteLocked() { s.hooks.Note(s.state.Out.Total() + s.state.In.Total()) }
+
 // LocalAddr is that of the connection under the trunk.
-func (s *Stream) LocalAddr() net.Addr { return s.mux.cfg.Local }
+func (s *Stream) LocalAddr() net.Addr { return s.mux().LocalAddr() }
 
 // RemoteAddr is that of the connection under the trunk.
-func (s *Stream) RemoteAddr() net.Addr { return s.mux.cfg.Remote }
+func (s *Stream) RemoteAddr() net.Addr { return s.mux().RemoteAddr() }
+
+func (s *Stream) mux() *Mux {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.mux
+}
 
 // Verdict waits for the host's word (client). It returns nil when the stream was
 // admitted, the *reason.Reason when it was refused or denied, another error
@@ -171,9 +174,6 @@ func (s *Stream) Verdict(ctx context.Context) error {
 	}
 }
 
-// Deny ends a stream (client) of which the link said denied first.
-func (s *Stream) Deny(r *reason.Reason) { s.Reset(r) }
-
 // Admit says ok to the client (host). Only now can be read what the client sent
 // before.
 func (s *Stream) Admit() error {
@@ -183,13 +183,13 @@ func (s *Stream) Admit() error {
 		s.mu.Unlock()
 		return errors.Join(ErrUndecided, err)
 	}
-	if s.verdict == undecided && !s.mux.client {
+	if s.verdict == undecided && !s.client {
 		s.verdict = admitted
-		s.mux.decided(false)
+		s.last.mux.Answered(false)
 		s.state.Out.Open(envelope.InitialWindow)
 		s.state.In.Open(envelope.InitialWindow)
 		s.words = envelope.Words{Code: string(reason.OK)}
-		s.control |= writeVerdict
+		s.control |= envelope.SayVerdict
 		s.rcond.Broadcast()
 		s.wcond.Broadcast()
 	}
@@ -202,12 +202,12 @@ func (s *Stream) Admit() error {
 func (s *Stream) Refuse(r *reason.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.verdict != undecided || s.mux.client {
+	if s.verdict != undecided || s.client {
 		s.resetLocked(r)
 		return
 	}
 	s.words = reason.Words(r)
-	s.finishLocked(r, writeVerdict)
+	s.finishLocked(r, envelope.SayVerdict)
 }
 
 // Reset ends both directions at once, at both ends. Err is then r (nil: reset).
@@ -225,7 +225,7 @@ func (s *Stream) resetLocked(r *reason.Reason) {
 		r = &reason.Reason{Code: reason.Reset}
 	}
 	s.words = reason.Words(r)
-	s.finishLocked(r, writeRst)
+	s.finishLocked(r, envelope.SayRst)
 }
 
 // CloseWrite sends FIN: the other end reads io.EOF once it has read all.
@@ -238,7 +238,7 @@ func (s *Stream) CloseWrite() error {
 	}
 	if !s.state.Out.Closed() {
 		s.state.Out.CloseWrite()
-		s.control |= writeFin
+		s.control |= envelope.SayFin
 		s.wcond.Broadcast()
 	}
 	s.mu.Unlock()
@@ -262,58 +262,63 @@ func (s *Stream) Close() error {
 	}
 	s.closed = true
 	s.state.Out.CloseWrite()
-	s.control |= writeFin
+	s.control |= envelope.SayFin
 	if s.state.In.Ended() {
 		s.takeFinLocked()
 	}
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
-	s.mux.urge(s)
+	s.urgeLocked()
 	return nil
 }
 
 // finishLocked ends the stream: everything it holds is freed now, and what is
 // in last is written, then the carrier is closed.
-func (s *Stream) finishLocked(err error, last control) {
+func (s *Stream) finishLocked(err error, last envelope.Say) {
 	if s.over {
 		return
 	}
 	s.over, s.err = true, err
-	m := s.mux
+	m := s.last.mux
 	if s.verdict == undecided {
 		s.verdict = refused
 		s.refusal = err
 		if err == nil {
 			s.refusal = ErrUndecided
 		}
-		if m.client {
-			<-m.opening
-		} else {
-			m.decided(true)
-			last |= closeCarrier
+		m.Answered(true)
+		if !s.client {
+			last |= envelope.SayClose
 		}
 	}
 	s.state.Drop()
-	s.control = s.control&writeVerdict | last | closeCarrier
+	s.control = s.control&envelope.SayVerdict | last | envelope.SayClose
 	s.readBy.Stop()
 	s.writeBy.Stop()
-	if s.carrier != nil {
-		// The other end has to close its half, too.
-		s.awaitLocked(CloseWait)
+	if s.c != nil {
+		if s.c.Opened() {
+			s.c.Await(carrier.CloseWait) // the other end has to close its half, too
+		}
+		if s.c.knock != nil {
+			close(s.c.knock.decided)
+		}
+		m.Leave()
+		s.c.Urge()
 	}
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()
 	close(s.done)
-	if last := s.afterwards; last != nil {
-		go func() { // they may wait, and mu is held; ends with them
-			for _, f := range last {
-				f()
-			}
-		}()
+	s.hooks.End()
+	if s.sink != nil {
+		s.sink.WakeLocked()
 	}
-	s.wakeSinkLocked()
-	m.leave()
-	m.urge(s)
+}
+
+// urgeLocked has what is in control written, now or on the next carrier.
+func (s *Stream) urgeLocked() {
+	if s.c != nil {
+		s.c.Urge()
+	}
 }
 
 // SetDeadline sets both deadlines.

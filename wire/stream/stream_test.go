@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/reason"
@@ -148,7 +149,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"admitted", func(c, h *Stream) { h.Admit() }, ""},
 		{"refused", func(c, h *Stream) { h.Refuse(no) }, no.Code},
-		{"denied by the link", func(c, h *Stream) { c.Deny(&reason.Reason{Code: "denied"}) }, "denied"},
+		{"denied by the link", func(c, h *Stream) { c.Reset(&reason.Reason{Code: "denied"}) }, "denied"},
 		{"reset by the host", func(c, h *Stream) { h.Reset(&reason.Reason{Code: "limit"}) }, "limit"},
 		{"closed by the host", func(c, h *Stream) { h.Close() }, reason.Closed},
 	} {
@@ -370,7 +371,9 @@ func TestResetFreesEverything(t *testing.T) {
 				if used := s.Mux().WindowsUsed(); used != 0 {
 					t.Errorf("windows still hold %d", used)
 				}
-				eventually(t, "yamux is free of the stream", func() bool { return s.Mux().Live() == 0 })
+			}
+			for _, end := range []*Trunk{client, host} {
+				eventually(t, "yamux is free of the stream", func() bool { return end.Live() == 0 })
 			}
 		})
 	}
@@ -513,7 +516,7 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 	t.Parallel()
 	client, host, _ := pair(t)
 	var last *Stream
-	for range stream.MaxOpening {
+	for range carrier.MaxOpening {
 		last, _ = opened(t, client, host)
 	}
 	ctx, cancel := context.WithTimeout(soon(t), 20*time.Millisecond)
@@ -521,7 +524,7 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 	if _, err := client.Open(ctx, id.NewStream(), id.NewTrace()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("open beyond the limit: %v, want to wait", err)
 	}
-	last.Deny(&reason.Reason{Code: "denied"})
+	last.Reset(&reason.Reason{Code: "denied"})
 	if _, err := client.Open(soon(t), id.NewStream(), id.NewTrace()); err != nil {
 		t.Errorf("open after one was denied: %v", err)
 	}

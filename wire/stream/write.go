@@ -7,98 +7,42 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/reason"
 	"github.com/sallyport/sallyport/wire/socket"
 )
 
 // Write sends payload. It waits while the other end takes nothing.
 func (s *Stream) Write(p []byte) (n int, err error) {
-	s.wlock.Lock()
-	defer s.wlock.Unlock()
-	for n < len(p) {
-		room, err := s.acquire(nil)
-		if err != nil {
-			return n, err
-		}
-		chunk := envelope.NewChunk(min(room, len(p)-n))
-		k := copy(chunk.Space(), p[n:][:min(room, len(p)-n)])
-		chunk.Grow(k)
-		if err := s.send(chunk); err != nil {
-			return n, err
-		}
-		n += k
-	}
-	return n, nil
+	return s.from.Write((*outlet)(s), p)
 }
 
 // ReadFrom sends everything that r gives until its end, which it does not send
 // on: CloseWrite does. While it waits for a socket it holds no buffer; while
 // the other end takes nothing, it sees a socket that is reset.
 func (s *Stream) ReadFrom(r io.Reader) (total int64, err error) {
-	s.wlock.Lock()
-	defer s.wlock.Unlock()
-	var chunk *envelope.Chunk
-	room := 0
-	src := socket.NewReader(r,
-		func() []byte {
-			n := min(room, envelope.MaxPayload)
-			if !s.bulk {
-				n = min(n, firstRead)
-			}
-			chunk = envelope.NewChunk(n)
-			return chunk.Space()[:min(n, len(chunk.Space()))]
-		},
-		func() { chunk.Free(); chunk = nil })
 	probe := socket.NewProbe(r, &s.mu, &s.wcond)
 	defer probe.Stop()
-	for {
-		if room, err = s.waitRoom(probe); err != nil {
-			return total, err
-		}
-		n, rerr := src.Read()
-		if n > 0 {
-			s.bulk = n >= firstRead
-			chunk.Grow(n)
-			if _, err := s.acquire(probe); err != nil {
-				chunk.Free()
-				return total, err
-			}
-			if err := s.send(chunk); err != nil {
-				return total, err
-			}
-			total += int64(n)
-		}
-		if rerr == io.EOF {
-			return total, nil
-		}
-		if rerr != nil {
-			return total, rerr
-		}
-	}
+	return s.from.ReadFrom((*outlet)(s), r, probe)
 }
 
-// firstRead is what a small chunk takes; a read that fills it makes the next
-// one large.
-const firstRead = 4<<10 - envelope.Headroom
+// outlet is a stream as package local sends on it.
+type outlet Stream
 
-// waitRoom waits until something may be sent, and says how much.
-func (s *Stream) waitRoom(p *socket.Probe) (int, error) {
+// WaitRoom waits until something may be sent, and says how much.
+func (o *outlet) WaitRoom(p *socket.Probe) (int, error) {
+	s := (*Stream)(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waitRoomLocked(p, false)
 }
 
-// acquire waits until something may be sent and the carrier is free, and takes
-// the carrier: send gives it on.
-func (s *Stream) acquire(p *socket.Probe) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	room, err := s.waitRoomLocked(p, true)
-	if err == nil {
-		s.writing = true
-	}
-	return room, err
+// Send sends a chunk, and gives it away.
+func (o *outlet) Send(chunk *envelope.Chunk, p *socket.Probe) error {
+	return (*Stream)(o).send(chunk, p)
 }
 
+// waitRoomLocked waits until something may be taken in, and with free also until
+// the carrier is free.
 func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 	for {
 		if s.writeBy.Expired() {
@@ -111,62 +55,65 @@ func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 			return 0, ErrWriteClosed
 		}
 		room := s.state.Out.Room()
-		if room > 0 && !(free && s.writing) {
-			return min(room, s.mux.framer.MaxPayload()), nil
+		if room > 0 && !(free && (s.c == nil || !s.c.attached || s.c.writing)) {
+			return min(room, s.last.MaxPayload()), nil
 		}
-		if p != nil && room == 0 && p.BrokenLocked() {
+		if p != nil && (room == 0 || s.c == nil) && p.BrokenLocked() {
 			return 0, os.NewSyscallError("read", syscall.ECONNRESET)
 		}
 		s.wcond.Wait()
 	}
 }
 
-// send writes a chunk as one DATA frame, with an acknowledgement where one is
-// pending. The caller holds the carrier (acquire); send gives it and the chunk
-// away.
-func (s *Stream) send(chunk *envelope.Chunk) error {
+// send waits for the carrier and writes a chunk as one DATA frame, with an
+// acknowledgement where one is pending. It gives the chunk away. Where the
+// carrier is lost meanwhile and the stream is not, the payload is taken in all the
+// same: it is sent again.
+func (s *Stream) send(chunk *envelope.Chunk, p *socket.Probe) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.releaseLocked()
-	if err := s.endedErrLocked(ErrWriteClosed); err != nil || s.state.Out.Closed() {
+	if _, err := s.waitRoomLocked(p, true); err != nil {
 		chunk.Free()
-		if err == nil {
-			err = ErrWriteClosed
-		}
 		return err
 	}
+	c := s.c
+	c.writing = true
+	defer s.releaseLocked(c)
 	var ack *envelope.Acking
 	if s.state.In.Pending() {
-		a := s.state.In.Ack(time.Now(), s.mux.framer.RTT())
+		a := s.state.In.Ack(time.Now(), c.RTT())
 		ack = &a
-		s.control &^= writeAck
+		s.control &^= envelope.SayAck
 	}
 	frame := s.state.Out.Put(chunk, ack)
+	s.noteLocked()
 	s.mu.Unlock()
-	err := s.put(frame, false)
+	err := c.Put(frame, false)
 	s.mu.Lock()
 	s.state.Out.Sent(chunk)
 	if err != nil {
-		s.finishLocked(s.mux.loss(), 0)
+		s.lostLocked(c)
 		return s.endedErrLocked(ErrWriteClosed)
 	}
 	s.checkOverLocked()
 	return nil
 }
 
-// put writes whole frames to the carrier; in front of them are envelope.Prefix
-// bytes of room. With hold they wait for what is certain to follow.
-func (s *Stream) put(frames []byte, hold bool) error {
-	return s.mux.framer.Send(s.carrier.StreamID(), frames, hold)
+// dueLocked says whether anything is to be written to a carrier now.
+func (s *Stream) dueLocked(c *carriage) bool {
+	return s.control != 0 && s.c == c && c.Opened() && (c.attached || s.over)
 }
 
 // releaseLocked writes the control frames that came up meanwhile, and frees the
 // carrier.
-func (s *Stream) releaseLocked() {
-	for s.control != 0 && s.carrier != nil {
-		s.writeControlLocked()
+func (s *Stream) releaseLocked(c *carriage) {
+	for s.dueLocked(c) {
+		s.writeControlLocked(c)
 	}
-	s.writing = false
+	c.writing = false
+	if s.c != c {
+		c.Retire()
+	}
 	s.wcond.Broadcast()
 }
 
@@ -175,55 +122,77 @@ func (s *Stream) releaseLocked() {
 func (s *Stream) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing || s.control == 0 || s.carrier == nil {
-		return
+	if c := s.c; c != nil {
+		s.flushLocked(c)
 	}
-	s.writing = true
-	s.releaseLocked()
+}
+
+func (s *Stream) flushLocked(c *carriage) {
+	if s.dueLocked(c) && !c.writing {
+		c.writing = true
+		s.releaseLocked(c)
+	}
+}
+
+// Flush is that of its stream. With wait it returns when no other writes.
+func (c *carriage) Flush(wait bool) {
+	s := c.lock()
+	defer s.mu.Unlock()
+	for wait && s.c == c && c.writing && !c.ended {
+		s.wcond.Wait() // every write ends: with an error, once the trunk has ended
+	}
+	s.flushLocked(c)
+}
+
+// AckLate writes an acknowledgement that payload has not taken along.
+func (c *carriage) AckLate() {
+	s := c.lock()
+	defer s.mu.Unlock()
+	if !s.over && s.c == c && s.state.In.Pending() {
+		s.control |= envelope.SayAck
+		c.Urge()
+	}
+}
+
+// Repeat writes the last acknowledgement once more, where nothing else is due.
+func (c *carriage) Repeat() {
+	s := c.lock()
+	defer s.mu.Unlock()
+	if !s.over && s.c == c && c.attached && s.verdict == admitted {
+		s.control |= envelope.SayAckAgain
+		c.Urge()
+	}
+}
+
+// Cut ends the stream that has the carrier.
+func (c *carriage) Cut(r *reason.Reason) {
+	s := c.lock()
+	defer s.mu.Unlock()
+	if s.c == c {
+		s.resetLocked(r)
+	}
 }
 
 // writeControlLocked writes what is in control; the caller holds the carrier.
-func (s *Stream) writeControlLocked() {
-	frames, last := s.controlFramesLocked()
+func (s *Stream) writeControlLocked(c *carriage) {
+	set := s.control
+	s.control = 0
+	frames := s.state.Speak(c.scratch[:envelope.Prefix], set, s.words, s.over, c.RTT())
+	last := s.over && set&envelope.SayClose != 0
 	s.mu.Unlock()
 	var err error
 	if len(frames) > envelope.Prefix {
-		err = s.put(frames, last)
+		err = c.Put(frames, last)
 	}
 	if last {
-		s.carrier.Close() // yamux's FIN takes along what was held
+		c.Close() // yamux's FIN takes along what was held
 	}
 	s.mu.Lock()
 	if err != nil {
-		s.finishLocked(s.mux.loss(), 0)
+		s.lostLocked(c)
 		return
 	}
 	s.checkOverLocked()
-}
-
-// controlFramesLocked takes the frames out of control, with room in front; last
-// says that the carrier is to be closed after them.
-func (s *Stream) controlFramesLocked() (frames []byte, last bool) {
-	c := s.control
-	s.control = 0
-	frames = s.scratch[:envelope.Prefix]
-	if c&writeVerdict != 0 {
-		frames = envelope.AppendVerdict(frames, s.words)
-	}
-	if c&writeRst != 0 {
-		frames = envelope.AppendRst(frames, s.words)
-	}
-	if s.over {
-		return frames, c&closeCarrier != 0
-	}
-	if c&writeAck != 0 && s.state.In.Pending() {
-		frames = envelope.AppendAck(frames, s.state.In.Ack(time.Now(), s.mux.framer.RTT()))
-	}
-	if c&writeFin != 0 && s.state.Out.FinDue() {
-		frames = envelope.AppendFin(frames)
-		s.state.Out.FinSent()
-	}
-	return frames, false
 }
 
 // checkOverLocked ends a stream both of whose directions ended in order.

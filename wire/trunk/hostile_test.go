@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/policer"
 	"github.com/sallyport/sallyport/wire/reason"
-	"github.com/sallyport/sallyport/wire/stream"
 )
 
 const patience = 20 * time.Second
@@ -135,6 +135,9 @@ func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
 		{"end before the verdict", func(s *speaker) { s.say(1, envelope.AppendFin(nil)) }},
 		{"acknowledgement before the verdict", func(s *speaker) {
 			s.say(1, envelope.AppendAck(nil, envelope.Acking{Limit: envelope.MaxWindow}))
+		}},
+		{"attach on the carrier of the opening", func(s *speaker) {
+			s.say(1, envelope.AppendVerdict(nil, envelope.Words{Code: "ok"})).say(1, envelope.AppendAttach(nil, envelope.Attachment{ID: [16]byte{1}}))
 		}},
 		{"verdict twice", func(s *speaker) {
 			ok := envelope.AppendVerdict(nil, envelope.Words{Code: "ok"})
@@ -262,10 +265,10 @@ func TestHostLeavesClientThatClosesNothing(t *testing.T) {
 		}
 	}()
 	s := &speaker{Conn: a}
-	for i := range stream.MaxRefused + 3*stream.MaxOpening {
+	for i := range carrier.MaxRefused + 3*carrier.MaxOpening {
 		s.syn(uint32(2*i+1)).say(uint32(2*i+1), open(1))
 		s.send()
-		if i >= 2*stream.MaxOpening { // the others wait for their grant
+		if i >= 2*carrier.MaxOpening { // the others wait for their grant
 			<-verdicts
 		}
 	}

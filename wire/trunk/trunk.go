@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/yamux"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/framer"
 	"github.com/sallyport/sallyport/wire/id"
+	"github.com/sallyport/sallyport/wire/lane"
 	"github.com/sallyport/sallyport/wire/policer"
 	"github.com/sallyport/sallyport/wire/reason"
 	"github.com/sallyport/sallyport/wire/socket"
@@ -25,18 +28,23 @@ type Config struct {
 	ID id.Trunk
 	// Fingerprint names the TLS connection.
 	Fingerprint string
+	// Resume says that streams outlive the loss of the trunk (Remains).
+	Resume bool
 	// Log takes the trunk's life; nil logs nothing.
 	Log *slog.Logger
 }
 
-// Trunk is one end of a yamux session inside TLS between two daemons. The
-// client's end opens streams, the host's end accepts them.
+// Trunk is one end of a yamux session inside TLS between two daemons, or of a lane.
+// The client's end opens streams, the host's end accepts them.
 type Trunk struct {
 	id          id.Trunk
 	fingerprint string
 	raw         syscall.RawConn // under TLS; nil where it is no socket
-	framer      *framer.Framer
+	road        road
+	framer      *framer.Framer // nil on a lane, as is session
 	session     *yamux.Session
+	lane        *lane.Lane  // nil on a trunk
+	taken       atomic.Bool // the lane has its stream (client)
 	mux         *stream.Mux
 	done        chan struct{}
 	turn        chan struct{} // client: one slot, held while a yamux stream is opened
@@ -58,14 +66,15 @@ func start(conn, raw net.Conn, cfg Config, client bool) (t *Trunk, err error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	log = log.With("trunk", cfg.ID.String())
+	f := framer.New(conn, func() { raw.Close() }, !client, Limits)
 	t = &Trunk{
 		id: cfg.ID, fingerprint: cfg.Fingerprint,
-		raw:    socket.Conn(raw),
-		framer: framer.New(conn, func() { raw.Close() }, !client, Limits),
-		done:   make(chan struct{}),
-		turn:   make(chan struct{}, 1),
+		raw:  socket.Conn(raw),
+		road: f, framer: f,
+		done: make(chan struct{}),
+		turn: make(chan struct{}, 1),
 	}
-	streams := stream.Config{Framer: t.framer, Local: conn.LocalAddr(), Remote: conn.RemoteAddr(), Log: log}
+	streams := carrier.Config{Road: f, Local: conn.LocalAddr(), Remote: conn.RemoteAddr(), Resume: cfg.Resume, Log: log}
 	if client {
 		streams.OpenCarrier = t.openCarrier
 		t.session, err = yamux.Client(t.framer, yamuxConfig(log))
@@ -84,7 +93,7 @@ func start(conn, raw net.Conn, cfg Config, client bool) (t *Trunk, err error) {
 // yamuxConfig: what yamux would do by time is off, since the envelope does it.
 func yamuxConfig(log *slog.Logger) *yamux.Config {
 	c := yamux.DefaultConfig()
-	c.AcceptBacklog = 4 * stream.MaxOpening
+	c.AcceptBacklog = 4 * carrier.MaxOpening
 	c.EnableKeepAlive = false
 	c.StreamOpenTimeout = 0
 	c.StreamCloseTimeout = 0
@@ -103,7 +112,7 @@ func (t *Trunk) ID() id.Trunk { return t.id }
 func (t *Trunk) Fingerprint() string { return t.fingerprint }
 
 // Open begins a stream (client). It sends Open and does not wait for the
-// Verdict; it waits only while stream.MaxOpening others have none.
+// Verdict; it waits only while carrier.MaxOpening others have none.
 func (t *Trunk) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*stream.Stream, error) {
 	return t.mux.Open(ctx, sid, trace)
 }
@@ -112,14 +121,35 @@ func (t *Trunk) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*strea
 // ends it with Admit or Refuse.
 func (t *Trunk) Accept(ctx context.Context) (*stream.Stream, error) { return t.mux.Accept(ctx) }
 
-// CloseWith ends the trunk and every stream on it with a reason (nil: closed).
-// The other end sees a lost carrier. It does not wait; Done does.
+// CloseWith ends the trunk and every stream on it with a reason (nil: closed), of
+// which the other end is told. It does not wait; Done does.
 func (t *Trunk) CloseWith(r *reason.Reason) {
 	if r == nil {
 		r = &reason.Reason{Code: reason.Closed, Text: "the trunk was closed"}
 	}
-	t.mux.End(r)
+	t.mux.Close(r)
 }
+
+// Lose ends the trunk as if its connection had broken: streams that may go on with
+// another are parked.
+func (t *Trunk) Lose(err error) { t.mux.End(err) }
+
+// Attach has a stream of another trunk or lane go on with this one (client); see
+// stream.Mux.Attach.
+func (t *Trunk) Attach(ctx context.Context, s *stream.Stream) error {
+	if t.lane != nil && t.taken.Swap(true) {
+		return errTaken
+	}
+	err := t.mux.Attach(ctx, s)
+	if err != nil {
+		t.taken.Store(false)
+	}
+	return err
+}
+
+// Remains are the streams that a trunk which is Done leaves: parked, or over
+// without that the other end may know.
+func (t *Trunk) Remains() []*stream.Stream { return t.mux.Remains() }
 
 // Done is closed when the trunk has ended and everything of it is freed.
 func (t *Trunk) Done() <-chan struct{} { return t.done }
@@ -128,12 +158,20 @@ func (t *Trunk) Done() <-chan struct{} { return t.done }
 func (t *Trunk) Err() error { return t.mux.Err() }
 
 // RTT is the shortest round trip that was measured lately, 0 while unknown.
-func (t *Trunk) RTT() time.Duration { return t.framer.RTT() }
+func (t *Trunk) RTT() time.Duration { return t.road.RTT() }
 
 // Streams is how many streams are on the trunk.
 func (t *Trunk) Streams() int {
 	n, _ := t.mux.Count()
 	return n
+}
+
+// Live is how many yamux streams of a trunk are not closed by both ends.
+func (t *Trunk) Live() int {
+	if t.framer == nil {
+		return 0
+	}
+	return t.framer.Police().Live()
 }
 
 // IdleSince is when the last stream ended (or the trunk began), the zero time
@@ -153,7 +191,7 @@ func (t *Trunk) run(client bool) {
 	if !client {
 		wg.Go(t.acceptStreams)
 	}
-	t.watch()
+	t.watch(t.session.CloseChan())
 	err := t.framer.Failure()
 	var v *policer.Violation
 	switch {
@@ -169,7 +207,7 @@ func (t *Trunk) run(client bool) {
 
 // openCarrier opens a yamux stream. Ids go up in the order in which they are
 // announced, so one is opened at a time.
-func (t *Trunk) openCarrier(ctx context.Context) (*yamux.Stream, error) {
+func (t *Trunk) openCarrier(ctx context.Context) (carrier.Channel, error) {
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
@@ -183,17 +221,21 @@ func (t *Trunk) openCarrier(ctx context.Context) (*yamux.Stream, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	return t.session.OpenStream()
+	y, err := t.session.OpenStream()
+	if err != nil {
+		return nil, err
+	}
+	return &channel{t.framer, y}, nil
 }
 
 // acceptStreams takes what yamux accepts at once, whatever becomes of it.
 func (t *Trunk) acceptStreams() {
 	for {
-		carrier, err := t.session.AcceptStream()
+		y, err := t.session.AcceptStream()
 		if err != nil {
 			return
 		}
-		t.mux.Take(carrier)
+		t.mux.Take(&channel{t.framer, y})
 	}
 }
 

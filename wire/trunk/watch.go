@@ -12,20 +12,21 @@ var (
 	errStuck = errors.New("the other daemon takes nothing")
 )
 
-// watch pings on silence, and sees to it that a dead or stalling peer is left.
-func (t *Trunk) watch() {
+// watch pings on silence, and sees to it that a dead or stalling peer is left. It
+// returns when over is closed, or the mux has ended.
+func (t *Trunk) watch(over <-chan struct{}) {
 	timer := time.NewTimer(0) // the first ping at once: it measures the round trip
 	defer timer.Stop()
 	w := &watchman{t: t}
 	for {
 		select {
-		case <-t.session.CloseChan():
+		case <-over:
 			return
 		case <-t.mux.Done():
 			return
 		case now := <-timer.C:
 			if err := w.look(now); err != nil {
-				t.framer.Fail(err)
+				t.road.Fail(err)
 				return
 			}
 			timer.Reset(w.next)
@@ -47,10 +48,31 @@ type watchman struct {
 // look does what is due, and says how long to wait for the next look.
 func (w *watchman) look(now time.Time) error {
 	t := w.t
-	if err := t.framer.Police().Stalled(now); err != nil {
+	if err := w.alive(now); err != nil {
 		return err
 	}
-	silent := t.framer.Silence(now)
+	t.mux.Shrink(now)
+	quiet := t.road.Silence(now)
+	if t.lane != nil {
+		if quiet = t.lane.Quiet(now); quiet >= PingAfter {
+			t.mux.Repeat()
+		}
+	} else {
+		w.keepPace(now)
+	}
+	w.next = max(PingAfter-quiet, time.Second)
+	return nil
+}
+
+// alive says why the other end is to be left, nil where it lives.
+func (w *watchman) alive(now time.Time) error {
+	t := w.t
+	if t.framer != nil {
+		if err := t.framer.Police().Stalled(now); err != nil {
+			return err
+		}
+	}
+	silent := t.road.Silence(now)
 	if acked, unacked, ok := t.progress(); ok {
 		if acked != w.acked && w.unacked > pingsOnly {
 			w.progressed = now
@@ -60,21 +82,24 @@ func (w *watchman) look(now time.Time) error {
 	switch {
 	case silent >= DeadAfter && now.Sub(w.progressed) >= DeadAfter, silent >= WriteTimeout:
 		return errDead
-	case t.framer.Stuck(now) >= WriteTimeout:
+	case t.road.Stuck(now) >= WriteTimeout:
 		return errStuck
 	}
-	t.mux.Shrink(now)
+	return nil
+}
+
+// keepPace pings, and bounds what the kernel holds unsent.
+func (w *watchman) keepPace(now time.Time) {
+	t := w.t
 	if n := t.framer.Unsent(NotSentLowAt); n != w.unsent && t.raw != nil {
 		w.unsent = n
 		socket.LimitUnsent(t.raw, n)
 	}
 	streams, _ := t.mux.Count()
-	if silent >= PingAfter || w.pinged.IsZero() || streams > 0 && now.Sub(w.pinged) >= DeadAfter {
+	if t.framer.Silence(now) >= PingAfter || w.pinged.IsZero() || streams > 0 && now.Sub(w.pinged) >= DeadAfter {
 		w.pinged = now
 		t.framer.Ping(now)
 	}
-	w.next = max(PingAfter-silent, time.Second)
-	return nil
 }
 
 // pingsOnly is what a few pings take on the connection: that they are

@@ -30,7 +30,10 @@ func (a *app) edgeUseCommand() *cobra.Command {
 
 Each OS user chooses their own. With --machine it becomes the edge that this
 machine's tunnels use, and that people use who have chosen none; that needs an
-administrator.`,
+administrator.
+
+Of an edge that is known, --ca, --address and --proxy stay as they were where
+they are not given; ` + "`sallyport edge rm`" + ` forgets them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error

@@ -22,8 +22,8 @@ func (a *app) forwardCommand() *cobra.Command {
 
 // forwardFlags are what says where a forward listens and leads.
 type forwardFlags struct {
-	hostname, url, unix, edge string
-	http                      bool
+	hostname, url, unix, edge, share string
+	http                             bool
 }
 
 func (f *forwardFlags) add(c *cobra.Command) {
@@ -98,7 +98,7 @@ func (a *app) forwardAddCommand() *cobra.Command {
 			if in.Edge, err = a.walk.Edge(c.Context(), f.edge, in.Hostname, false); err != nil {
 				return err
 			}
-			in.Paused = paused
+			in.Paused, in.Share = paused, f.shared()
 			made, err := a.walk.Client.AddForward(c.Context(), in)
 			if err != nil {
 				return err
@@ -109,6 +109,7 @@ func (a *app) forwardAddCommand() *cobra.Command {
 	f.add(c)
 	c.Flags().StringVar(&f.edge, "edge", "", "the edge (default: $SALLYPORT_EDGE, else the one in use)")
 	c.Flags().BoolVar(&paused, "paused", false, "do not listen yet")
+	f.addShare(c)
 	a.completeFlag(c, "hostname", appNames)
 	a.completeFlag(c, "edge", edgeNames)
 	return c
@@ -160,8 +161,24 @@ func (a *app) forwardEditCommand() *cobra.Command {
 		},
 	}
 	f.add(c)
+	f.addShare(c)
 	a.completeFlag(c, "hostname", appNames)
 	return c
+}
+
+// nobody is how one says that a forward is its owner's alone.
+const nobody = "nobody"
+
+func (f *forwardFlags) addShare(c *cobra.Command) {
+	c.Flags().StringVar(&f.share, "share", "", "who else of this machine may use it, as you: everyone, group:NAME or nobody (administrators)")
+}
+
+// shared is what was said of sharing, as the API has it.
+func (f *forwardFlags) shared() string {
+	if f.share == nobody {
+		return ""
+	}
+	return f.share
 }
 
 // patch holds what was said and nothing else.
@@ -184,8 +201,12 @@ func (f *forwardFlags) patch(c *cobra.Command) (api.ForwardPatch, error) {
 	if c.Flags().Changed("http") {
 		p.HTTP = &f.http
 	}
+	if c.Flags().Changed("share") {
+		share := f.shared()
+		p.Share = &share
+	}
 	if p == (api.ForwardPatch{}) {
-		return p, input.Errorf("nothing to change: give --hostname, --url, --unix or --http")
+		return p, input.Errorf("nothing to change: give --hostname, --url, --unix, --http or --share")
 	}
 	return p, nil
 }

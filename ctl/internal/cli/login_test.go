@@ -86,6 +86,30 @@ func TestLoginNobodyTypes(t *testing.T) {
 	}
 }
 
+// Where nothing can be typed and no browser is opened, the page is waited for.
+func TestLoginWithoutInput(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	b.System.Silent = true
+	l := b.Start(strings.NewReader(""), "tunnel", "login")
+	l.Err.Await(t, "compare code: KITE-42")
+	if !strings.Contains(l.Err.String(), "nothing can be typed here: open the page in a browser on this machine") {
+		t.Errorf("stderr %q", l.Err)
+	}
+	in := b.Daemon.LoginInput("lgn_1")
+	if in.Mode != api.ModeLoopback {
+		t.Fatalf("input %+v", in)
+	}
+	resp, err := http.Get("http://127.0.0.1:" + strconv.Itoa(int(in.LoopbackPort)) + in.LoopbackPath + "?code=" + clienttest.GoodCode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := l.Wait(); got.Code != 0 || !strings.HasPrefix(got.Out, "This machine is a host at") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestLoginInterrupted(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t)

@@ -31,6 +31,10 @@ const (
 	settleFor = 2 * time.Second
 	// aliveWithin is how long a pass may take before Run counts as stuck.
 	aliveWithin = 20 * time.Second
+	// ResumeWindow is how long streams wait for another carrier unless something
+	// else is said: longer than a restart, a walk between two networks or a short
+	// sleep, and shorter than most peers bear.
+	ResumeWindow = 5 * time.Minute
 )
 
 // Config is what an Agent needs. Store, Owner, BootID and Log are required.
@@ -43,6 +47,8 @@ type Config struct {
 	BootID  string
 	Version string
 	Log     *slog.Logger
+	// ResumeWindow bounds how long streams outlive what carries them; 0: not at all.
+	ResumeWindow time.Duration
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -63,6 +69,10 @@ type Agent struct {
 
 	// writing makes one of validate and store. It is taken before mu.
 	writing sync.Mutex
+
+	// noting makes one of looking an account up and noting it. No other lock is
+	// taken under it.
+	noting sync.Mutex
 
 	mu       sync.Mutex
 	contents store.Contents // as Run read it last
@@ -93,7 +103,7 @@ func New(c Config) *Agent {
 		memory: plan.NewMemory(), units: newUnits(), picture: new(picture.Picture), painter: picture.NewPainter(), names: map[string]string{},
 	}
 	a.unit = unit.Config{
-		Store: c.Store, Owner: c.Owner, DeviceName: c.DeviceName, BootID: c.BootID, Version: c.Version, Log: c.Log, Now: c.Now,
+		Store: c.Store, Owner: c.Owner, DeviceName: c.DeviceName, BootID: c.BootID, ResumeWindow: c.ResumeWindow, Version: c.Version, Log: c.Log, Now: c.Now,
 		Touched: a.touch, Saved: a.poke,
 	}
 	for _, f := range c.Store.Faults() {
@@ -133,6 +143,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.stopEverything()
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	if err := a.noteAccounts(); err != nil {
+		a.log.Error("accounts not noted", slog.Any(logging.KeyError, err))
+	}
 	a.pass(ctx, true)
 	close(a.ready)
 	for {
@@ -185,6 +198,7 @@ func (a *Agent) pass(ctx context.Context, whole bool) {
 // reconcile reads, plans, stops and starts.
 func (a *Agent) reconcile(ctx context.Context) {
 	contents, err := a.store.Load()
+	contents = plan.WithoutFormer(contents)
 	a.mu.Lock()
 	if err != nil {
 		contents = a.contents // what was wanted last is wanted still
@@ -284,7 +298,7 @@ func (a *Agent) await(ctx context.Context, ok func() bool) bool {
 func (a *Agent) userName(uid string) string {
 	name, ok := a.names[uid]
 	if !ok {
-		name = ipc.UserName(uid)
+		name = ipc.UserName(store.UIDOf(uid))
 		a.names[uid] = name
 	}
 	return name

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -13,7 +14,8 @@ import (
 	"github.com/sallyport/sallyport/internal/logging"
 )
 
-// UseEdge makes an edge the caller's (or the machine's) from now on.
+// UseEdge makes an edge the caller's (or the machine's) from now on. Of one that
+// is known, what is not given stays as it was.
 func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput) (api.Edge, error) {
 	name, p := check.EdgeName(in.Name, who)
 	if p == nil {
@@ -25,7 +27,7 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 	if p == nil {
 		p = check.Proxy(in.Proxy, who)
 	}
-	scope := who.UID
+	scope := who.Owner()
 	if in.Machine {
 		scope = store.Machine
 		if p == nil && !who.Administrator {
@@ -44,7 +46,8 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 		if row.ID == "" {
 			row.ID = newID("edg")
 		}
-		row.Scope, row.Name, row.Address, row.CAPEM, row.Proxy = scope, name, in.Address, in.CAPEM, in.Proxy
+		row.Scope, row.Name = scope, name
+		row.Address, row.CAPEM, row.Proxy = cmp.Or(in.Address, row.Address), cmp.Or(in.CAPEM, row.CAPEM), cmp.Or(in.Proxy, row.Proxy)
 		row.UsedAt = a.now().UTC()
 		return nil
 	})
@@ -88,7 +91,7 @@ func (a *Agent) RemoveEdge(ctx context.Context, who ipc.Identity, id string) err
 		return a.stored(err)
 	}
 	for _, row := range rows {
-		if row.ID != id || (row.Scope != who.UID && row.Scope != store.Machine) {
+		if row.ID != id || (row.Scope != who.Owner() && row.Scope != store.Machine) {
 			continue
 		}
 		if row.Scope == store.Machine && !who.Administrator {

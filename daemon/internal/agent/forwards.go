@@ -22,7 +22,7 @@ const maxForwards = 1000
 // until ReleaseForward.
 func (a *Agent) AddForward(ctx context.Context, who ipc.Identity, in api.ForwardInput) (api.Forward, error) {
 	row := store.Forward{
-		ID: newID("fwd"), Owner: who.UID, OwnerName: who.Name, Listen: in.Listen, HTTP: in.HTTP, Paused: in.Paused, CreatedAt: a.now().UTC(),
+		ID: newID("fwd"), Owner: who.Owner(), OwnerName: who.Name, Listen: in.Listen, HTTP: in.HTTP, Paused: in.Paused, Share: in.Share, CreatedAt: a.now().UTC(),
 	}
 	var p *api.Problem
 	if row.Hostname, p = check.Hostname(in.Hostname); p != nil {
@@ -40,7 +40,7 @@ func (a *Agent) AddForward(ctx context.Context, who ipc.Identity, in api.Forward
 	}
 	// The agent is slow, or stopping: the forward is there all the same.
 	return api.Forward{
-		ID: row.ID, Hostname: row.Hostname, Listen: row.Listen, Edge: row.Edge, HTTP: row.HTTP, Paused: row.Paused, Hold: in.Hold,
+		ID: row.ID, Hostname: row.Hostname, Listen: row.Listen, Edge: row.Edge, HTTP: row.HTTP, Paused: row.Paused, Hold: in.Hold, Share: row.Share,
 		Owner: row.OwnerName, State: api.ForwardStarting, Since: row.CreatedAt,
 	}, nil
 }
@@ -48,7 +48,7 @@ func (a *Agent) AddForward(ctx context.Context, who ipc.Identity, in api.Forward
 func (a *Agent) addForward(row *store.Forward, in api.ForwardInput, who ipc.Identity) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
-	edge, err := a.edgeFor(who.UID, in.Edge, who)
+	edge, err := a.edgeFor(who.Owner(), in.Edge, who)
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,9 @@ func (a *Agent) checkForward(row store.Forward, who ipc.Identity) error {
 		return p
 	}
 	if p := check.Listen(row.Listen, who); p != nil {
+		return p
+	}
+	if p := check.Share(row.Share, row.Listen, who); p != nil {
 		return p
 	}
 	all, err := a.allForwards()
@@ -101,10 +104,11 @@ func (a *Agent) checkForward(row store.Forward, who ipc.Identity) error {
 
 // allForwards are the kept and the held ones.
 func (a *Agent) allForwards() ([]store.Forward, error) {
-	rows, err := a.store.Forwards.List()
+	c, err := a.store.Load()
 	if err != nil {
 		return nil, err
 	}
+	rows := plan.WithoutFormer(c).Forwards
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	plan.ForEach(nil, a.memory.Forwards, func(f store.Forward) { rows = append(rows, f) })
@@ -133,6 +137,7 @@ func (a *Agent) EditForward(ctx context.Context, who ipc.Identity, id string, pa
 		assign(&row.Listen, patch.Listen)
 		assign(&row.HTTP, patch.HTTP)
 		assign(&row.Paused, patch.Paused)
+		assign(&row.Share, patch.Share)
 		return a.checkForward(*row, who)
 	}
 	if err := a.editForward(who, id, edit); err != nil {

@@ -16,11 +16,11 @@ import (
 // clientFor gives the running client of a caller at an edge, and starts it
 // where nothing else has.
 func (a *Agent) clientFor(ctx context.Context, who ipc.Identity, edge string) (*unit.Client, error) {
-	row, err := a.edgeFor(who.UID, edge, who)
+	row, err := a.edgeFor(who.Owner(), edge, who)
 	if err != nil {
 		return nil, err
 	}
-	key := plan.ClientKey{Owner: who.UID, Edge: row.Name}
+	key := plan.ClientKey{Owner: who.Owner(), Edge: row.Name}
 	a.mu.Lock()
 	a.memory.Clients[key] = a.now().Add(wantFor)
 	c := a.units.clients[key]
@@ -79,7 +79,7 @@ func (a *Agent) StartLogin(ctx, taker context.Context, who ipc.Identity, in api.
 		if err != nil {
 			return api.Login{}, err
 		}
-		attempts = h.Enrolling(who.UID, who.Name)
+		attempts = h.Enrolling(who.Owner(), who.Name)
 	} else {
 		c, err := a.clientFor(ctx, who, in.Edge)
 		if err != nil {
@@ -107,12 +107,12 @@ func (a *Agent) ownAttempts(who ipc.Identity) []*login.Attempts {
 	defer a.mu.Unlock()
 	var all []*login.Attempts
 	for key, c := range a.units.clients {
-		if key.Owner == who.UID {
+		if key.Owner == who.Owner() {
 			all = append(all, c.Attempts)
 		}
 	}
 	for _, h := range a.units.hosts {
-		if at := h.Attempts(who.UID); at != nil {
+		if at := h.Attempts(who.Owner()); at != nil {
 			all = append(all, at)
 		}
 	}
@@ -180,7 +180,7 @@ func (a *Agent) EndSession(ctx context.Context, who ipc.Identity, id string) err
 		return a.stored(err)
 	}
 	for _, row := range rows {
-		if row.Scope != who.UID || row.Info == nil || row.Info.ID != id {
+		if row.Scope != who.Owner() || row.Info == nil || row.Info.ID != id {
 			continue
 		}
 		if row.Token == "" { // it has ended already: forget that it was

@@ -109,6 +109,14 @@ func TestEdges(t *testing.T) {
 	if err != nil || again.ID != own.ID || again.Address != "127.0.0.1:2" {
 		t.Errorf("chosen again: %+v, %v", again, err)
 	}
+	again, err = r.UseEdge(t.Context(), me, api.EdgeInput{Name: "own.site.com", Proxy: "direct"})
+	if err != nil || again.Address != "127.0.0.1:2" || again.Proxy != "direct" {
+		t.Errorf("chosen again without its address: %+v, %v", again, err)
+	}
+	again, err = r.UseEdge(t.Context(), me, api.EdgeInput{Name: "own.site.com"})
+	if err != nil || again.Address != "127.0.0.1:2" || again.Proxy != "direct" {
+		t.Errorf("chosen again by its name alone: %+v, %v", again, err)
+	}
 	must(t, r.RemoveEdge(t.Context(), me, own.ID))
 	s := r.until("forward without an edge", func(s api.Status) bool { return s.Forwards[0].State == api.ForwardError })
 	if s.Forwards[0].Problem.Code != api.CodeNoEdge {

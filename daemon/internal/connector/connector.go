@@ -7,10 +7,20 @@
 // grant alone says for whom; the address of the origin comes from Config.Table
 // and nowhere else.
 //
-// Concurrency: Online, Handle and Offline are called on the link's reader and
-// do not block; Run owns every goroutine.
+// A stream that was granted and loses its trunk keeps its origin's connection
+// and waits for another trunk:
 //
-// Source: docs/protocol.md, rules 12, 13, 19, 20, 22, 25.
+//	            trunk lost             ATTACH and grant
+//	served ───────────────────▶ parked ────────────────▶ served
+//	  │                           │ window over, cut: reset to the origin
+//	  ▼ over                      ▼
+//	gone      ◀──── told ─────  over, and the client may not know
+//
+// Concurrency: Online, Handle and Offline are called on the link's reader and
+// do not block; Run owns every goroutine. Lock order: Connector.mu before the
+// locks of package wire.
+//
+// Source: docs/protocol.md, rules 12, 13, 19, 20, 22 to 25.
 package connector
 
 import (
@@ -44,6 +54,9 @@ type Config struct {
 	Health func(hostname string, sick bool)
 	Cert   tls.Certificate // of the device key
 	Log    *slog.Logger
+	// ResumeWindow is how long a stream whose trunk is lost waits for another at
+	// most; the edge may say less. Zero: not at all.
+	ResumeWindow time.Duration
 	// Changed is told that Stats have changed; nil means nobody. It must not block.
 	Changed func()
 	// Timing is for tests; its zero value is the protocol's.
@@ -56,6 +69,8 @@ type Timing struct {
 	Meet time.Duration
 	// Grant is how long an Open waits for its grant, and a grant for its Open.
 	Grant time.Duration
+	// Attach is how long a grant of a stream that is held waits for its ATTACH.
+	Attach time.Duration
 	// OriginDial bounds the dial of an origin.
 	OriginDial time.Duration
 	// WithoutLink is how long a trunk outlives its host's link.
@@ -72,6 +87,8 @@ func (t Timing) withDefaults() Timing {
 	}
 	set(&t.Meet, wire.TicketLife)
 	set(&t.Grant, wire.GrantWait)
+	// A client that has thousands attaches them one after the other.
+	set(&t.Attach, wire.WriteTimeout)
 	set(&t.OriginDial, wire.OriginDialTimeout)
 	set(&t.WithoutLink, wire.TrunkWithoutLink)
 	set(&t.Probe, 10*time.Second)
@@ -87,12 +104,16 @@ type Connector struct {
 	health health
 	// meeting has a slot for each trunk that is being met.
 	meeting chan struct{}
+	// parked has one slot: there is something to expire.
+	parked chan struct{}
 
 	mu     sync.Mutex
 	told   time.Time // when a grant that was not used was last logged
 	silent int       // and how many were not since
 	trunks map[wire.TrunkID]*trunk
-	stats  map[string]*Stats // what is over; the live part is added when asked
+	// held are the streams that were granted, whatever carries them now.
+	held  map[wire.StreamID]*stream
+	stats map[string]*Stats // what is over; the live part is added when asked
 }
 
 // New returns a Connector that takes nothing until Run.
@@ -100,19 +121,28 @@ func New(c Config) *Connector {
 	return &Connector{
 		cfg: c, timing: c.Timing.withDefaults(), log: c.Log,
 		health:  health{sick: make(map[string]*api.Problem), more: make(chan struct{}, 1)},
-		meeting: make(chan struct{}, maxMeeting),
-		trunks:  make(map[wire.TrunkID]*trunk), stats: make(map[string]*Stats),
+		meeting: make(chan struct{}, maxMeeting), parked: make(chan struct{}, 1),
+		trunks: make(map[wire.TrunkID]*trunk), held: make(map[wire.StreamID]*stream), stats: make(map[string]*Stats),
 	}
 }
+
+// What clients are told.
+var (
+	// errStopped: Run ends.
+	errStopped = &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon stopped"}
+	// errRevoked: the enrolment is over. The edge says the same, and either may come first.
+	errRevoked = &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host is no longer allowed to publish this app"}
+)
 
 // Run serves until ctx ends; it returns when every stream is closed. It is
 // called once.
 func (c *Connector) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.tasks.start(ctx)
+	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx)) // a cause of its own
+	c.tasks.start(serving)
+	c.tasks.run(c.sweep)
 	c.watchSick(ctx)
-	c.closeTrunks(&wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon stopped"})
+	c.closeTrunks(errStopped)
+	stop(errStopped)
 	c.tasks.wait()
 	return nil
 }
@@ -131,7 +161,7 @@ func (c *Connector) Online(*wire.Link) {
 }
 
 // Offline ends what waits for grants of an instance, and gives its trunks
-// Timing.WithoutLink.
+// Timing.WithoutLink. Then their streams are parked.
 func (c *Connector) Offline(l *wire.Link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,10 +169,8 @@ func (c *Connector) Offline(l *wire.Link) {
 		if t.link == l {
 			t.orphanLocked()
 		}
-		if t.deadline == nil {
-			t.deadline = time.AfterFunc(c.timing.WithoutLink, func() {
-				t.end(&wire.Reason{Code: wire.CodeConnectorLost, Text: "the host lost its link to the edge"})
-			})
+		if t.deadline == nil && !t.isLost() {
+			t.deadline = time.AfterFunc(c.timing.WithoutLink, t.lose)
 		}
 	}
 }
@@ -163,72 +191,43 @@ func (c *Connector) Handle(l *wire.Link, m wire.Message) {
 		c.log.Info("cut", "trunk", m.Trunk, "stream", m.Stream, "reason", m.Reason.Error())
 		c.cut(l, m)
 	case *wire.ConnectorEnded:
-		c.closeTrunks(&m.Reason)
+		// m.Reason is about this host: at the other end it would read as about the person.
+		c.closeTrunks(errRevoked)
 	}
 }
 
-// Streams are the live ones, for the next hello.
+// Streams are the live and parked ones, for the next hello. Of one that may be
+// parked it is said so already: where the edge was restarted, its trunk is lost
+// even if that is not known here yet.
 func (c *Connector) Streams() []wire.StreamRef {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var refs []wire.StreamRef
-	for _, t := range c.trunks {
-		for id, s := range t.streams {
-			if s.hostname != "" {
-				refs = append(refs, wire.StreamRef{Trunk: t.offer.Trunk, Stream: id, Session: t.offer.Session})
-			}
+	refs := make([]wire.StreamRef, 0, len(c.held))
+	for id, s := range c.held {
+		if s.over {
+			continue
 		}
+		o := s.trunk.offer
+		ref := wire.StreamRef{Trunk: o.Trunk, Stream: id, Session: o.Session, Parked: s.trunk.window > 0}
+		if ref.Parked {
+			ref.Hostname = o.Hostname
+		}
+		refs = append(refs, ref)
 	}
 	return refs
-}
-
-// cut ends one stream, or a whole trunk, at once.
-func (c *Connector) cut(l *wire.Link, m *wire.Cut) {
-	c.mu.Lock()
-	t := c.trunks[m.Trunk]
-	if t == nil {
-		c.mu.Unlock()
-		if !m.Stream.IsZero() {
-			l.Send(&wire.CutDone{Trunk: m.Trunk, Stream: m.Stream})
-		}
-		return
-	}
-	if m.Stream.IsZero() {
-		var all []*stream
-		for _, s := range t.streams {
-			all = append(all, s)
-		}
-		c.mu.Unlock()
-		for _, s := range all {
-			c.cutStream(s, &m.Reason)
-		}
-		t.end(&m.Reason)
-		return
-	}
-	t.dropGrantLocked(m.Stream)
-	s := t.streams[m.Stream]
-	c.mu.Unlock()
-	if s != nil {
-		c.cutStream(s, &m.Reason)
-	}
-	l.Send(&wire.CutDone{Trunk: m.Trunk, Stream: m.Stream})
-}
-
-func (c *Connector) closeTrunks(r *wire.Reason) {
-	c.mu.Lock()
-	var all []*trunk
-	for _, t := range c.trunks {
-		all = append(all, t)
-	}
-	c.mu.Unlock()
-	for _, t := range all {
-		t.end(r)
-	}
 }
 
 func (c *Connector) changed() {
 	if c.cfg.Changed != nil {
 		c.cfg.Changed()
+	}
+}
+
+// signal fills a one-slot channel.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 

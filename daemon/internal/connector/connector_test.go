@@ -28,6 +28,21 @@ type rig struct {
 	table   map[string]string
 	reports chan *wire.StreamEnded
 	health  chan bool
+	stop    context.CancelFunc
+}
+
+// person is who the edge says that the client is.
+var person = wire.PersonInfo{Issuer: "i", Subject: "alice"}
+
+// amend says what the edge of linktest leaves out.
+func amend(m wire.Message) wire.Message {
+	switch m := m.(type) {
+	case *wire.Offer:
+		m.Person, m.ResumeMS = person, time.Hour.Milliseconds()
+	case *wire.Grant:
+		m.Person = person
+	}
+	return m
 }
 
 func newRig(t *testing.T, change func(e *linktest.Edge, c *Config)) *rig {
@@ -55,6 +70,7 @@ func newRig(t *testing.T, change func(e *linktest.Edge, c *Config)) *rig {
 	c.Cert = r.host.Cert
 	r.Connector = New(c)
 	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Run(ctx) })
 	until(t, "Run to begin", func() bool { return r.tasks.run(func(context.Context) {}) })
@@ -63,7 +79,7 @@ func newRig(t *testing.T, change func(e *linktest.Edge, c *Config)) *rig {
 		for {
 			select {
 			case m := <-r.host.Got:
-				r.Handle(r.host.Link, m)
+				r.Handle(r.host.Link, amend(m))
 			case <-ctx.Done():
 				return
 			}
@@ -466,7 +482,7 @@ func TestCut(t *testing.T) {
 					t.Errorf("the client is told %v", s.Err())
 				}
 			}
-			if m := <-r.reports; m.Code != wire.CodeRevoked || m.BytesToClient != 1 {
+			if m := r.edge.WaitEnded(1)[0]; m.Code != wire.CodeRevoked || m.BytesToClient != 1 {
 				t.Errorf("reported %+v", m)
 			}
 		})
@@ -530,7 +546,7 @@ func TestTooManyUngranted(t *testing.T) {
 	}
 	until(t, "the opens", func() bool { return r.waiting(trunk) == wire.MaxUngranted })
 	for _, s := range streams {
-		s.Deny(&wire.Reason{Code: wire.CodeDenied})
+		s.Reset(&wire.Reason{Code: wire.CodeDenied})
 	}
 	until(t, "their ends", func() bool { return r.waiting(trunk) == 0 })
 	s, err := r.serve(trunk)

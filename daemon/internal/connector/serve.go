@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/pipe"
@@ -13,15 +12,20 @@ import (
 	"github.com/sallyport/sallyport/wire"
 )
 
-// stream is one stream of a trunk, from its Open on. Its fields are guarded by
-// Connector.mu, but for those that never change.
+// stream is one stream, from its Open until edge and client know of its end. Its
+// fields are guarded by Connector.mu, but for those that never change.
 type stream struct {
 	wire *wire.Stream // never changes
 	// granted has one slot and takes one grant.
 	granted  chan *wire.Grant
-	hostname string       // "" until the grant is there
+	trunk    *trunk // that carries it, or carried it last
+	hostname string // "" until the grant is there
+	port     uint16
 	origin   net.Conn     // nil until dialled
 	cut      *wire.Reason // set where the edge ended it
+	said     bool         // the edge was told of its end
+	untold   bool         // its trunk was lost: the client does not know how it goes on
+	over     bool         // it has ended, and is kept because it is untold
 }
 
 // grantLocked takes a grant; false where there was one.
@@ -29,20 +33,34 @@ func (s *stream) grantLocked(g *wire.Grant) bool {
 	if s.hostname != "" {
 		return false
 	}
-	s.hostname = g.Hostname
+	s.hostname, s.port = g.Hostname, g.Port
 	s.granted <- g
 	return true
 }
 
+// endedLocked is what the edge is to be told of the stream's end, once.
+func (s *stream) endedLocked(code wire.Code) *wire.StreamEnded {
+	if s.said || s.hostname == "" {
+		return nil
+	}
+	s.said = true
+	toClient, toOrigin := s.wire.Counters()
+	return &wire.StreamEnded{
+		Trunk: s.trunk.offer.Trunk, Stream: s.wire.ID(), BytesToOrigin: toOrigin, BytesToClient: toClient, Code: code,
+	}
+}
+
 // accept takes an Open. What is without grant is bounded per trunk.
-func (c *Connector) accept(t *trunk, w *wire.Stream, group *sync.WaitGroup) {
-	s := &stream{wire: w, granted: make(chan *wire.Grant, 1)}
+func (c *Connector) accept(t *trunk, w *wire.Stream) {
+	s := &stream{wire: w, trunk: t, granted: make(chan *wire.Grant, 1)}
 	c.mu.Lock()
 	g := t.dropGrantLocked(w.ID())
 	var refusal *wire.Reason
 	switch {
-	case t.streams[w.ID()] != nil:
+	case t.streams[w.ID()] != nil || c.held[w.ID()] != nil:
 		refusal = &wire.Reason{Code: wire.CodeProtocol, Text: "the stream is open already"}
+	case g != nil && g.Resumes:
+		refusal = &wire.Reason{Code: wire.CodeProtocol, Text: "the stream is to go on, not to be opened"}
 	case g != nil:
 		s.grantLocked(g)
 	case t.isOrphan():
@@ -54,30 +72,42 @@ func (c *Connector) accept(t *trunk, w *wire.Stream, group *sync.WaitGroup) {
 		t.streams[w.ID()] = s
 		if g == nil {
 			t.waiting++
+		} else {
+			c.held[w.ID()] = s
 		}
 	}
 	c.mu.Unlock()
-	if refusal != nil {
-		w.Reset(refusal)
+	if refusal == nil && c.tasks.run(func(ctx context.Context) { c.serve(ctx, t, s, g == nil) }) {
 		return
 	}
-	group.Go(func() { c.serve(t, s, g == nil) })
+	if refusal == nil {
+		refusal = errStopped
+		c.mu.Lock()
+		c.dropLocked(s)
+		c.mu.Unlock()
+	}
+	if g != nil {
+		c.neverOpened(g)
+	}
+	w.Refuse(refusal)
 }
 
-// serve carries one stream. waits says that it is counted in t.waiting.
-func (c *Connector) serve(t *trunk, s *stream, waits bool) {
-	g, refusal := c.await(t, s)
+// serve carries one stream, on its trunk and on those that follow. waits says that
+// it is counted in t.waiting.
+func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) {
+	g, refusal := c.await(t, s.granted, s.wire)
 	c.mu.Lock()
 	if waits {
 		t.waiting--
 	}
+	var ended *wire.StreamEnded
 	if refusal != nil {
-		delete(t.streams, s.wire.ID())
+		ended = s.endedLocked(refusal.Code) // the grant came at the same moment
+		c.dropLocked(s)
 	}
-	unused := refusal != nil && s.hostname != "" // the grant came at the same moment
 	c.mu.Unlock()
-	if unused {
-		c.report(&wire.StreamEnded{Trunk: t.offer.Trunk, Stream: s.wire.ID(), Code: refusal.Code})
+	if ended != nil {
+		c.report(ended)
 	}
 	if refusal != nil {
 		s.wire.Refuse(refusal)
@@ -89,39 +119,42 @@ func (c *Connector) serve(t *trunk, s *stream, waits bool) {
 		log = log.With("trunk", g.Trunk, "stream", g.Stream, "trace", s.wire.Trace(), "hostname", g.Hostname)
 	}
 	log.Debug("stream granted", "session", g.Session, "person", g.Person.Email, "rule", g.Rule)
-	err := c.carry(t, s, g)
+	err := c.carry(ctx, t, s, g)
 	toClient, toOrigin := s.wire.Counters()
-	c.finish(t, s, toOrigin, toClient)
-	code := c.codeOf(s, err)
+	ended, code := c.finish(s, err)
 	log.Debug("stream closed", "code", code, "bytes_to_origin", toOrigin, "bytes_to_client", toClient, "err", err)
-	c.report(&wire.StreamEnded{Trunk: g.Trunk, Stream: g.Stream, BytesToOrigin: toOrigin, BytesToClient: toClient, Code: code})
+	if ended != nil {
+		c.report(ended)
+	}
+	c.changed()
 }
 
-// await waits for the stream's grant.
-func (c *Connector) await(t *trunk, s *stream) (*wire.Grant, *wire.Reason) {
+// await waits for the grant of what began on a trunk.
+func (c *Connector) await(t *trunk, granted <-chan *wire.Grant, w *wire.Stream) (*wire.Grant, *wire.Reason) {
 	timer := time.NewTimer(c.timing.Grant)
 	defer timer.Stop()
 	select {
-	case g := <-s.granted:
+	case g := <-granted:
 		return g, nil
 	default:
 	}
 	select {
-	case g := <-s.granted:
+	case g := <-granted:
 		return g, nil
 	case <-timer.C:
 		return nil, &wire.Reason{Code: wire.CodeGrantTimeout, Text: "the edge's word did not come to the host"}
 	case <-t.orphaned:
 		return nil, &wire.Reason{Code: wire.CodeNoConnector, Text: "the host lost its link to the edge"}
-	case <-s.wire.Done():
+	case <-w.Done():
 		return nil, &wire.Reason{Code: wire.CodeClosed}
 	case <-t.ctx.Done():
 		return nil, reasonOf(context.Cause(t.ctx))
 	}
 }
 
-// carry dials the origin of a granted stream and joins the two.
-func (c *Connector) carry(t *trunk, s *stream, g *wire.Grant) error {
+// carry dials the origin of a granted stream and joins the two, until the stream
+// or ctx ends.
+func (c *Connector) carry(ctx context.Context, t *trunk, s *stream, g *wire.Grant) error {
 	origin, ok := c.cfg.Table(g.Hostname, g.Port)
 	if !ok {
 		r := &wire.Reason{Code: wire.CodeNoSuchTunnel, Text: "the host does not publish " + g.Hostname}
@@ -148,7 +181,7 @@ func (c *Connector) carry(t *trunk, s *stream, g *wire.Grant) error {
 		abort(conn)
 		return err
 	}
-	return pipe.Join(t.ctx, conn, s.wire).Err
+	return pipe.Join(ctx, conn, s.wire).Err
 }
 
 // setOrigin notes what a cut has to reset; a cut that was faster is returned.
@@ -157,20 +190,6 @@ func (c *Connector) setOrigin(s *stream, conn net.Conn) *wire.Reason {
 	defer c.mu.Unlock()
 	s.origin = conn
 	return s.cut
-}
-
-// cutStream resets both sides of a stream at once.
-func (c *Connector) cutStream(s *stream, r *wire.Reason) {
-	c.mu.Lock()
-	if s.cut == nil {
-		s.cut = r
-	}
-	origin := s.origin
-	c.mu.Unlock()
-	s.wire.Reset(r) // first, so that the client is told r and not what the origin's end looks like
-	if origin != nil {
-		abort(origin)
-	}
 }
 
 // abort closes a connection with a reset.
@@ -189,25 +208,43 @@ func (c *Connector) begin(hostname string) {
 	c.changed()
 }
 
-func (c *Connector) finish(t *trunk, s *stream, toOrigin, toClient uint64) {
+func (c *Connector) finish(s *stream, err error) (*wire.StreamEnded, wire.Code) {
+	toClient, toOrigin := s.wire.Counters()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	st := c.statsLocked(s.hostname)
 	st.Connections--
 	st.BytesToOrigin += toOrigin
 	st.BytesFromOrigin += toClient
-	delete(t.streams, s.wire.ID())
-	c.mu.Unlock()
-	c.changed()
+	st.Replayed += s.wire.Replayed()
+	code := c.codeOfLocked(s, err)
+	ended := s.endedLocked(code)
+	s.origin = nil
+	if s.untold && s.cut == nil {
+		s.over = true // its client hears of it when it comes back
+	} else {
+		c.dropLocked(s)
+	}
+	return ended, code
 }
 
-// codeOf is what the edge is told of a stream's end.
-func (c *Connector) codeOf(s *stream, err error) wire.Code {
-	c.mu.Lock()
-	cut := s.cut
-	c.mu.Unlock()
+// dropLocked forgets a stream.
+func (c *Connector) dropLocked(s *stream) {
+	id := s.wire.ID()
+	if c.held[id] == s {
+		delete(c.held, id)
+	}
+	if s.trunk.streams[id] == s {
+		delete(s.trunk.streams, id)
+	}
+	c.emptyLocked(s.trunk)
+}
+
+// codeOfLocked is what the edge is told of a stream's end.
+func (c *Connector) codeOfLocked(s *stream, err error) wire.Code {
 	switch {
-	case cut != nil:
-		return cut.Code
+	case s.cut != nil:
+		return s.cut.Code
 	case s.wire.Err() != nil:
 		return reasonOf(s.wire.Err()).Code
 	case err != nil:

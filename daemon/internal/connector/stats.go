@@ -1,6 +1,10 @@
 package connector
 
-import "github.com/sallyport/sallyport/api"
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+)
 
 // Stats is how one hostname is served.
 type Stats struct {
@@ -8,6 +12,12 @@ type Stats struct {
 	TotalConns      uint64
 	BytesToOrigin   uint64
 	BytesFromOrigin uint64
+	// Resuming is how many of Connections wait for another trunk, since Since.
+	Resuming int
+	Since    time.Time
+	// Resumed and Expired are how many streams went on with another trunk, and
+	// for how many none came. Replayed are bytes that were sent again.
+	Resumed, Expired, Replayed uint64
 	// Sick is true after a dial of the origin that did not succeed, until one does.
 	Sick bool
 	// Problem is what that dial met.
@@ -30,17 +40,22 @@ func (c *Connector) Stats() map[string]Stats {
 	for hostname, st := range c.stats {
 		all[hostname] = *st
 	}
-	for _, t := range c.trunks {
-		for _, s := range t.streams {
-			if s.hostname == "" {
-				continue
-			}
-			st := all[s.hostname]
-			toClient, toOrigin := s.wire.Counters()
-			st.BytesToOrigin += toOrigin
-			st.BytesFromOrigin += toClient
-			all[s.hostname] = st
+	for _, s := range c.held {
+		if s.over {
+			continue
 		}
+		st := all[s.hostname]
+		toClient, toOrigin := s.wire.Counters()
+		st.BytesToOrigin += toOrigin
+		st.BytesFromOrigin += toClient
+		st.Replayed += s.wire.Replayed()
+		if at := s.wire.Parked(); !at.IsZero() {
+			st.Resuming++
+			if st.Since.IsZero() || at.Before(st.Since) {
+				st.Since = at
+			}
+		}
+		all[s.hostname] = st
 	}
 	c.mu.Unlock()
 	c.health.mu.Lock()

@@ -2,7 +2,7 @@ package connector
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"time"
 
 	"github.com/sallyport/sallyport/wire"
@@ -25,12 +25,23 @@ type trunk struct {
 	// orphaned is closed when that instance is gone: no grant can come.
 	orphaned chan struct{}
 	// ctx ends with the trunk; its cause is a *wire.Reason where one was told.
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	// streams are those that it carries, or carried last.
 	streams  map[wire.StreamID]*stream
-	waiting  int // streams without grant
+	knocks   map[wire.StreamID]*knock
+	waiting  int // streams and knocks without grant
 	early    map[wire.StreamID]*earlyGrant
 	deadline *time.Timer // runs while the host has no link
+
+	// window is how long its streams wait for another when it is lost; never changes.
+	window time.Duration
+	// lost is closed, and until set, when it has ended. What is in streams then
+	// waits until until.
+	lost  chan struct{}
+	until time.Time
+	swept bool // until is over
+	left  bool // it is a lane, and its stream left it in order
 }
 
 // earlyGrant is a grant whose Open has not come.
@@ -41,6 +52,41 @@ type earlyGrant struct {
 
 // end ends the trunk for a reason; the first stays.
 func (t *trunk) end(r *wire.Reason) { t.cancel(r) }
+
+// lose ends the trunk so that its streams may go on with another.
+func (t *trunk) lose() {
+	if t.window > 0 {
+		t.cancel(errLinkGone)
+		return
+	}
+	t.end(&wire.Reason{Code: wire.CodeConnectorLost, Text: errLinkGone.Error()})
+}
+
+// close ends the connection of a trunk that was ended.
+func (t *trunk) close(w *wire.Trunk) {
+	if cause := context.Cause(t.ctx); errors.Is(cause, errLinkGone) {
+		w.Lose(cause)
+	} else {
+		w.CloseWith(reasonOf(cause))
+	}
+}
+
+func (t *trunk) isLost() bool {
+	select {
+	case <-t.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *trunk) listLocked() []*stream {
+	all := make([]*stream, 0, len(t.streams))
+	for _, s := range t.streams {
+		all = append(all, s)
+	}
+	return all
+}
 
 func (t *trunk) isOrphan() bool {
 	select {
@@ -73,8 +119,12 @@ func (t *trunk) dropGrantLocked(id wire.StreamID) *wire.Grant {
 
 // offer begins a trunk; the reason says why not.
 func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
-	if m.Carrier != wire.CarrierTrunk {
-		return &wire.Reason{Code: wire.CodeInvalid, Text: "this host carries trunks only"}
+	window := min(c.cfg.ResumeWindow, time.Duration(m.ResumeMS)*time.Millisecond)
+	switch {
+	case m.Carrier != wire.CarrierTrunk && m.Carrier != wire.CarrierLane:
+		return &wire.Reason{Code: wire.CodeInvalid, Text: "this host carries trunks and lanes only"}
+	case m.Carrier == wire.CarrierLane && window == 0:
+		return &wire.Reason{Code: wire.CodeInvalid, Text: "this host lets no stream go on elsewhere"}
 	}
 	select {
 	case c.meeting <- struct{}{}:
@@ -84,7 +134,8 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t := &trunk{
 		offer: m, link: l, orphaned: make(chan struct{}), ctx: ctx, cancel: cancel,
-		streams: make(map[wire.StreamID]*stream), early: make(map[wire.StreamID]*earlyGrant),
+		streams: make(map[wire.StreamID]*stream), knocks: make(map[wire.StreamID]*knock), early: make(map[wire.StreamID]*earlyGrant),
+		window: window, lost: make(chan struct{}),
 	}
 	c.mu.Lock()
 	_, known := c.trunks[m.Trunk]
@@ -108,10 +159,10 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 func (c *Connector) keep(ctx context.Context, t *trunk) {
 	defer c.remove(t)
 	stop := context.AfterFunc(ctx, func() {
-		t.end(&wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon stopped"})
+		t.end(errStopped)
 	})
 	defer stop()
-	log := c.log.With("trunk", t.offer.Trunk, "hostname", t.offer.Hostname, "session", t.offer.Session)
+	log := c.log.With("trunk", t.offer.Trunk, "carrier", t.offer.Carrier, "hostname", t.offer.Hostname, "session", t.offer.Session)
 	w, err := c.meet(t)
 	<-c.meeting
 	if err != nil {
@@ -120,20 +171,22 @@ func (c *Connector) keep(ctx context.Context, t *trunk) {
 		return
 	}
 	log.Info("trunk open", "person", t.offer.Person.Email, "fingerprint", w.Fingerprint())
-	closing := context.AfterFunc(t.ctx, func() { w.CloseWith(reasonOf(context.Cause(t.ctx))) })
+	closing := context.AfterFunc(t.ctx, func() { t.close(w) })
 	defer closing()
-	var streams sync.WaitGroup
 	for {
 		s, err := w.Accept(t.ctx)
 		if err != nil {
-			t.end(reasonOf(err))
 			break
 		}
-		c.accept(t, s, &streams)
+		if s.Knocks() {
+			c.attach(t, s)
+		} else {
+			c.accept(t, s)
+		}
 	}
 	<-w.Done()
-	streams.Wait()
 	log.Info("trunk closed", "err", w.Err())
+	c.park(t, w)
 }
 
 func (c *Connector) meet(t *trunk) (*wire.Trunk, error) {
@@ -145,15 +198,20 @@ func (c *Connector) meet(t *trunk) (*wire.Trunk, error) {
 	}
 	return wire.AcceptTrunk(ctx, raw, t.offer.Label.ServerName(edgeName), wire.TrunkConfig{
 		ID: t.offer.Trunk, Cert: c.cfg.Cert, PeerKey: t.offer.ClientKey,
-		ServerName: t.offer.ClientLabel.ServerName(edgeName), Carrier: t.offer.Carrier, Log: c.log,
+		ServerName: t.offer.ClientLabel.ServerName(edgeName), Carrier: t.offer.Carrier, Resume: t.window > 0, Log: c.log,
 	})
 }
 
-// remove forgets a trunk. Grants that wait for an Open of it are reported.
+// remove forgets a trunk that has ended, once nothing is parked from it. Grants
+// that wait for an Open of it are reported.
 func (c *Connector) remove(t *trunk) {
 	t.cancel(nil)
 	c.mu.Lock()
-	delete(c.trunks, t.offer.Trunk)
+	if !t.isLost() {
+		t.until = time.Now() // it was never met
+		close(t.lost)
+	}
+	c.emptyLocked(t)
 	if t.deadline != nil {
 		t.deadline.Stop()
 	}
@@ -167,8 +225,25 @@ func (c *Connector) remove(t *trunk) {
 	}
 }
 
+// emptyLocked forgets a lost trunk that has no streams any more.
+func (c *Connector) emptyLocked(t *trunk) {
+	if t.isLost() && len(t.streams) == 0 {
+		delete(c.trunks, t.offer.Trunk)
+	}
+}
+
+// neverOpened reports a grant that nothing came of. Of a stream that is held the
+// edge hears only when it ends: it may go on with the next trunk.
 func (c *Connector) neverOpened(g *wire.Grant) {
-	c.report(&wire.StreamEnded{Trunk: g.Trunk, Stream: g.Stream, Code: wire.CodeNeverOpened})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.neverOpenedLocked(g)
+}
+
+func (c *Connector) neverOpenedLocked(g *wire.Grant) {
+	if c.held[g.Stream] == nil {
+		c.report(&wire.StreamEnded{Trunk: g.Trunk, Stream: g.Stream, Code: wire.CodeNeverOpened}) // it does not block
+	}
 }
 
 // grant gives the edge's word to the stream it is for, now or when its Open
@@ -179,7 +254,7 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 	t := c.trunks[g.Trunk]
 	switch {
 	case t == nil:
-		c.neverOpened(g) // Report does not block
+		c.neverOpenedLocked(g)
 		return "no such trunk"
 	case t.link != l:
 		return "the trunk is of another instance of the link"
@@ -188,23 +263,37 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 	case t.early[g.Stream] != nil:
 		return "granted already"
 	}
-	if s := t.streams[g.Stream]; s != nil {
-		if !s.grantLocked(g) {
+	held := c.held[g.Stream]
+	s, k := t.streams[g.Stream], t.knocks[g.Stream]
+	switch {
+	case held != nil && (held.trunk == t || !g.Resumes):
+		return "granted already"
+	case s != nil && g.Resumes || k != nil && !g.Resumes:
+		return "it is for the other kind of beginning"
+	case s != nil:
+		s.grantLocked(g)
+		c.held[g.Stream] = s
+		return ""
+	case k != nil:
+		if !k.grantLocked(g) {
 			return "granted already"
 		}
 		return ""
-	}
-	if len(t.early) >= maxEarlyGrants {
+	case held == nil && len(t.early) >= maxEarlyGrants: // what is held is bounded by itself
 		return "too many grants without Open"
 	}
 	e := &earlyGrant{grant: g}
-	e.timer = time.AfterFunc(c.timing.Grant, func() { c.expire(t, e) })
+	wait := c.timing.Grant
+	if held != nil {
+		wait = c.timing.Attach
+	}
+	e.timer = time.AfterFunc(wait, func() { c.lapse(t, e) })
 	t.early[g.Stream] = e
 	return ""
 }
 
-// expire ends the wait of a grant for its Open.
-func (c *Connector) expire(t *trunk, e *earlyGrant) {
+// lapse ends the wait of a grant for its Open.
+func (c *Connector) lapse(t *trunk, e *earlyGrant) {
 	c.mu.Lock()
 	waits := t.early[e.grant.Stream] == e
 	if waits {

@@ -3,7 +3,9 @@
 //
 // Shapes: a Forwarder binds its place, and carries each connection: whose is
 // it (OwnerCheck), is there a session (LoginGate), a stream (Opener), the bytes
-// (pipe). Nothing is read of a connection before its owner is known.
+// (pipe). Nothing is read of a connection before its owner is known, and nothing
+// of a browser's goes on: guard looks at the first bytes, or for an http forward
+// at each request (requests).
 //
 // States, as Snapshot tells them:
 //
@@ -67,7 +69,7 @@ type Config struct {
 	Login    LoginGate
 	// Problem puts the end of a stream in words (link.ProblemOf); nil uses the error's text.
 	Problem func(error) *api.Problem
-	// HTTP says that the service speaks HTTP.
+	// HTTP says that the service speaks HTTP, and that its requests are looked at.
 	HTTP bool
 	// AllowRemote permits addresses that are not loopback.
 	AllowRemote bool

@@ -82,10 +82,7 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
 	}
 	f.update(func(s *Snapshot) { s.Connections++; s.TotalConns++ })
 	defer f.update(func(s *Snapshot) { s.Connections-- })
-	// What is sent first is not looked at. A guard that does (design section 7:
-	// an HTTP request line on a forward that is not declared http) stands here,
-	// and hands on a connection that gives the bytes again.
-	s, err := f.open(ctx, conn)
+	s, sent, err := f.open(ctx, conn)
 	if err != nil {
 		abort(conn)
 		if ctx.Err() == nil {
@@ -93,17 +90,21 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
 		}
 		return
 	}
-	f.carry(ctx, conn, s)
+	f.carry(ctx, conn, s, sent)
 }
 
-// carry joins the two and keeps the figures.
-func (f *Forwarder) carry(ctx context.Context, conn net.Conn, s *wire.Stream) {
+// stream is what a connection is joined with: a *wire.Stream, or a guarded one.
+type stream = pipe.Stream
+
+// carry joins the two and keeps the figures. judged says that the first bytes
+// have gone already.
+func (f *Forwarder) carry(ctx context.Context, conn net.Conn, s *wire.Stream, judged bool) {
 	f.mu.Lock()
 	f.live[s] = struct{}{}
 	f.state.LastError = nil
 	f.mu.Unlock()
 	f.changed()
-	result := pipe.Join(ctx, conn, s)
+	result := pipe.Join(ctx, conn, f.guard(conn, s, judged))
 	sent, received := s.Counters()
 	f.mu.Lock()
 	delete(f.live, s)
@@ -131,32 +132,42 @@ func toldOf(err error, s *wire.Stream) error {
 
 // open waits for a session and opens a stream. A session that turns out to have
 // ended is asked for once more.
-func (f *Forwarder) open(ctx context.Context, conn net.Conn) (*wire.Stream, error) {
+func (f *Forwarder) open(ctx context.Context, conn net.Conn) (s *wire.Stream, sent bool, err error) {
 	for again := true; ; again = false {
 		if err := f.session(ctx); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		s, err := f.openWith(ctx, conn)
+		s, sent, err := f.openWith(ctx, conn)
 		var p *api.Problem
 		if again && errors.As(err, &p) && (p.Code == api.CodeLoginNeeded || p.Code == api.CodeSessionEnded) {
 			continue
 		}
-		return s, err
+		return s, sent, err
 	}
 }
 
-// openWith opens a stream with what the application has sent already. That is
-// only looked at until it is certain that it went.
-func (f *Forwarder) openWith(ctx context.Context, conn net.Conn) (*wire.Stream, error) {
-	s, sent, err := f.cfg.Opener.OpenWith(ctx, f.cfg.Hostname, peek(conn))
+// openWith opens a stream with what the application has sent already, where
+// that is no browser's. It is only looked at until it is certain that it went.
+func (f *Forwarder) openWith(ctx context.Context, conn net.Conn) (*wire.Stream, bool, error) {
+	early := peek(conn)
+	if _, tcp := conn.(*net.TCPConn); tcp {
+		v := verdictOf(early)
+		if v == browser && !f.cfg.HTTP {
+			return nil, false, f.notHTTP()
+		}
+		if v != plain || f.cfg.HTTP {
+			early = nil // it is judged as it goes
+		}
+	}
+	s, sent, err := f.cfg.Opener.OpenWith(ctx, f.cfg.Hostname, early)
 	if err != nil || sent == 0 {
-		return s, err
+		return s, false, err
 	}
 	if _, err := io.CopyN(io.Discard, conn, int64(sent)); err != nil {
 		s.Reset(&wire.Reason{Code: wire.CodeReset, Text: "the connection was reset"})
-		return nil, err
+		return nil, false, err
 	}
-	return s, nil
+	return s, true, nil
 }
 
 // session holds a connection until somebody is signed in.

@@ -86,6 +86,9 @@ type Config struct {
 	Log        *slog.Logger
 	// Changed is told that Snapshot has changed; nil means nobody. It must not block.
 	Changed func()
+	// ResumeWindow bounds how long streams wait for another trunk when theirs is
+	// lost (role client); 0: not at all.
+	ResumeWindow time.Duration
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 	// Timing is for tests; its zero value is the protocol's.
@@ -106,6 +109,8 @@ type Timing struct {
 	Unneeded time.Duration
 	// Settle is how long after a welcome hosts may still be on their way to the edge.
 	Settle time.Duration
+	// LaneQuiet is how often a lane is looked at whether it is still needed.
+	LaneQuiet time.Duration
 	// Sweep is how often idle trunks are looked at.
 	Sweep time.Duration
 	// RetryFirst, RetryMin and RetryMax are the bounds of rule 9.
@@ -183,7 +188,7 @@ type facts struct {
 	connectorEnd *wire.Reason
 	tunnels      []wire.TunnelInfo
 	sick         map[string]bool
-	registered   map[string]*wire.Reason
+	registered   map[string]wire.RegisterResult
 }
 
 // New returns a Link that does nothing until Run.
@@ -201,7 +206,7 @@ func New(c Config) *Link {
 	l.trunks = trunks.New(trunks.Config{
 		Cert: c.Cert, Keys: c.Keys, Log: l.log, Online: l.instance, Settling: l.settling, Session: l.session, Dial: l.DialEdge,
 		Report: l.Report, Changed: l.changed, Go: l.tasks.run,
-		Making: wire.DeadAfter, Verdict: l.timing.Verdict,
+		Making: wire.DeadAfter, Verdict: l.timing.Verdict, ResumeWindow: c.ResumeWindow, LaneQuiet: l.timing.LaneQuiet,
 	})
 	l.reports.init()
 	return l
@@ -220,6 +225,7 @@ func (t Timing) withDefaults() Timing {
 	// An application hears of a host that says nothing as soon as of one that is dead.
 	set(&t.Verdict, wire.DeadAfter)
 	set(&t.TrunkIdle, wire.TrunkIdle)
+	set(&t.LaneQuiet, trunks.LaneQuiet)
 	// A login attempt lives 10 min, and its end is told on the link.
 	set(&t.Unneeded, 11*time.Minute)
 	// Hosts come back within the same half second; the rest is for handshakes.

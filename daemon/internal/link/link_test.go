@@ -464,7 +464,7 @@ func TestHostRegistersAtEachReconnect(t *testing.T) {
 	}
 	find(2, false)
 	tl.until("the answer", func(Snapshot) bool { return len(tl.Registered()) == 2 })
-	if r := tl.Registered(); r["a.site.com"] != nil || r["b.site.com"] == nil || r["b.site.com"].Code != wire.CodeHostnameTaken {
+	if r := tl.Registered(); r["a.site.com"].Reason != nil || r["b.site.com"].Reason == nil || r["b.site.com"].Reason.Code != wire.CodeHostnameTaken {
 		t.Errorf("%v", r)
 	}
 	if c := tl.Snapshot().Connector; c == nil || c.ID != "c1" {

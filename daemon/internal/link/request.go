@@ -16,7 +16,7 @@ import (
 
 const (
 	// registerTimeout bounds the answer to a table, registerRetry is when a
-	// table that was not taken is told again.
+	// table that was not taken, or of which something was noted, is told again.
 	registerTimeout = 10 * time.Second
 	registerRetry   = 5 * time.Second
 )
@@ -178,9 +178,8 @@ func (l *Link) SetSick(hostname string, sick bool) {
 	}
 }
 
-// Registered is what the edge answered, per hostname: nil where it is routed
-// here. A hostname that is missing has not been answered yet.
-func (l *Link) Registered() map[string]*wire.Reason {
+// Registered is what the edge answered, per hostname. A hostname that is missing has not been answered yet.
+func (l *Link) Registered() map[string]wire.RegisterResult {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.facts.registered)
@@ -197,14 +196,19 @@ func (l *Link) registerLoop(ctx context.Context, inst *instance) {
 			return
 		}
 		again = nil
-		if err := l.register(ctx, inst); err != nil && ctx.Err() == nil {
+		noted, err := l.register(ctx, inst)
+		if err != nil && ctx.Err() == nil {
 			l.log.Warn("tunnels not registered", "err", err)
+		}
+		if err != nil || noted {
 			again = time.After(registerRetry)
 		}
 	}
 }
 
-func (l *Link) register(ctx context.Context, inst *instance) error {
+// register tells the table once, and says whether the edge noted something about
+// it that may change by itself.
+func (l *Link) register(ctx context.Context, inst *instance) (noted bool, err error) {
 	l.mu.Lock()
 	enrolled := l.facts.connector != nil
 	tunnels := slices.Clone(l.facts.tunnels)
@@ -213,25 +217,26 @@ func (l *Link) register(ctx context.Context, inst *instance) error {
 	}
 	l.mu.Unlock()
 	if !enrolled {
-		return nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	answer, err := inst.Call(ctx, &wire.Register{Tunnels: tunnels})
-	results := make(map[string]*wire.Reason, len(tunnels))
+	results := make(map[string]wire.RegisterResult, len(tunnels))
 	var refused *wire.Reason
 	switch r, ok := answer.(*wire.Registered); {
 	case errors.As(err, &refused):
 		for _, t := range tunnels {
-			results[t.Hostname] = refused
+			results[t.Hostname] = wire.RegisterResult{Hostname: t.Hostname, Reason: refused}
 		}
 	case err != nil:
-		return err
+		return false, err
 	case !ok:
-		return fmt.Errorf("answer %T to register", answer)
+		return false, fmt.Errorf("answer %T to register", answer)
 	default:
 		for _, result := range r.Results {
-			results[result.Hostname] = result.Reason
+			results[result.Hostname] = result
+			noted = noted || result.Note != nil
 		}
 	}
 	l.update(func(f *facts) {
@@ -239,7 +244,7 @@ func (l *Link) register(ctx context.Context, inst *instance) error {
 			f.registered = results
 		}
 	})
-	return err
+	return noted, err
 }
 
 // DialEdge connects to the edge of an id that an offer or a ticket names, with

@@ -88,7 +88,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withCaller,
+		ConnContext:       s.withCaller,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})
@@ -119,8 +119,14 @@ type callerKey struct{}
 // withCaller notes how to learn who is at the other end. The kernel is asked
 // when the first request comes: naming the user may take a directory service,
 // for which the accepting of others is not to wait.
-func withCaller(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, callerKey{}, sync.OnceValues(func() (ipc.Identity, error) { return ipc.Peer(c) }))
+func (s *Server) withCaller(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, callerKey{}, sync.OnceValues(func() (ipc.Identity, error) {
+		who, err := ipc.Peer(c)
+		if err != nil {
+			return who, err
+		}
+		return s.agent.Account(who)
+	}))
 }
 
 func callerOf(ctx context.Context) (ipc.Identity, error) {

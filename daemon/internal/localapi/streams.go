@@ -86,7 +86,7 @@ func (s *streams) get(owner, id string) (api.Stream, bool) {
 }
 
 func (s *Server) getStream(w http.ResponseWriter, r *http.Request, who ipc.Identity) error {
-	st, ok := s.streams.get(who.UID, r.PathValue("id"))
+	st, ok := s.streams.get(who.Owner(), r.PathValue("id"))
 	if !ok {
 		return &api.Problem{Code: api.CodeNotFound, Title: "No such stream"}
 	}
@@ -120,7 +120,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request, who ipc.Iden
 	}
 	s.hijacked.Add(1)
 	defer s.hijacked.Done()
-	id := s.streams.add(who.UID, in.Hostname)
+	id := s.streams.add(who.Owner(), in.Hostname)
 	s.carry(id, conn, buffered.Reader, opened)
 	return nil
 }

@@ -271,19 +271,18 @@ func (a *Attempts) Ended(attempt string, r wire.Reason) {
 		a.mu.Unlock()
 		return
 	}
+	e, p := eventRefuse, refused(t.Purpose)
 	switch r.Code {
-	case wire.CodeExpired, wire.CodeAbandoned:
-		a.overLocked(t, eventExpire, expired(t.Purpose), a.cfg.Pause)
-	default:
-		p := refused(t.Purpose)
-		if r.Text != "" {
-			p.Detail = r.Text
-		}
-		if r.Hint != "" {
-			p.Hint = r.Hint
-		}
-		a.overLocked(t, eventRefuse, p, a.cfg.Pause)
+	case wire.CodeExpired:
+		e, p = eventExpire, expired(t.Purpose)
+	case wire.CodeAbandoned: // nobody so much as opened the page
+		e, p = eventExpire, abandoned(t.Purpose)
 	}
+	p.Detail = r.Text
+	if r.Hint != "" && e == eventRefuse {
+		p.Hint = r.Hint
+	}
+	a.overLocked(t, e, p, a.cfg.Pause)
 	a.mu.Unlock()
 	a.changed()
 }

@@ -521,6 +521,32 @@ func TestCancelTellsWaiters(t *testing.T) {
 	})
 }
 
+// What the edge says of an attempt's end is told, each end by its own code.
+func TestEndedByTheEdge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wire  wire.Code
+		state api.LoginState
+		code  api.Code
+	}{
+		{wire.CodeExpired, api.LoginExpired, api.CodeLoginExpired},
+		{wire.CodeAbandoned, api.LoginExpired, api.CodeLoginAbandoned},
+		{wire.CodeRefused, api.LoginRefused, api.CodeLoginRefused},
+		{wire.CodeDenied, api.LoginRefused, api.CodeLoginRefused},
+	} {
+		a := newAttempts(t, &fakeLink{})
+		l, err := a.Start(t.Context(), t.Context(), loopback)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Ended("a", wire.Reason{Code: tt.wire, Text: "the edge's words"})
+		got, _ := a.Get(l.ID)
+		if got.State != tt.state || got.Problem.Code != tt.code || got.Problem.Detail != "the edge's words" || got.Problem.Hint == "" {
+			t.Errorf("%s: %s, %+v", tt.wire, got.State, got.Problem)
+		}
+	}
+}
+
 func TestAttemptExpiresWithoutLink(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/sallyport/sallyport/internal/ipc"
 )
 
 // Errors of a check.
@@ -68,14 +70,44 @@ func (k *Checker) Check(c net.Conn, uid string) error {
 	return nil
 }
 
-// Of returns the check for one owner.
-func (k *Checker) Of(uid string) Owned { return Owned{k, uid} }
+// Of returns the check for one owner: an account of that uid and, unless it is "",
+// that name. The uid of an account that is deleted is given to another one.
+func (k *Checker) Of(uid, name string) Owned { return Owned{checker: k, uid: uid, name: name} }
 
 // Owned checks the connections of one owner.
 type Owned struct {
-	checker *Checker
-	uid     string
+	checker   *Checker
+	uid, name string
+	others    func(uid string) bool // nil: nobody
 }
 
-// Check is nil where the peer of an accepted connection is the owner's.
-func (o Owned) Check(c net.Conn) error { return o.checker.Check(c, o.uid) }
+// SharedWith lets others in, of whom the kernel says who they are.
+func (o Owned) SharedWith(others func(uid string) bool) Owned {
+	o.others = others
+	return o
+}
+
+// Check is nil where the peer of an accepted connection is the owner's, or that
+// of somebody it is shared with.
+func (o Owned) Check(c net.Conn) error {
+	if !supported {
+		return nil
+	}
+	got, err := o.checker.kernel.uidOf(c)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	if o.others != nil && o.others(got) {
+		return nil
+	}
+	if got != o.uid {
+		return fmt.Errorf("%w: uid %s", ErrOther, got)
+	}
+	if o.name == "" {
+		return nil
+	}
+	if now := ipc.UserName(o.uid); now != o.name {
+		return fmt.Errorf("%w: uid %s is %s now, and was %s", ErrOther, o.uid, now, o.name)
+	}
+	return nil
+}

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/internal/ipc"
 )
 
 const (
@@ -114,8 +116,16 @@ func TestOwnIsAdmitted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range connects {
 				c, a := pair(t, f.l, "tcp", f.address)
-				if err := k.Of(self).Check(a); err != nil {
+				if err := k.Of(self, ipc.UserName(self)).Check(a); err != nil {
 					t.Fatal(err)
+				}
+				if err := k.Of(self, "former").Check(a); !errors.Is(err, ErrOther) {
+					t.Errorf("an account that had the number before: %v, want ErrOther", err)
+				}
+				for let, want := range map[bool]error{true: nil, false: ErrOther} {
+					if err := k.Of("12345", "").SharedWith(func(uid string) bool { return let && uid == self }).Check(a); !errors.Is(err, want) {
+						t.Errorf("shared with this user %t: %v, want %v", let, err, want)
+					}
 				}
 				if err := k.Check(a, "12345"); !errors.Is(err, ErrOther) {
 					t.Fatalf("for another owner: %v, want ErrOther", err)

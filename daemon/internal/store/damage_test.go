@@ -209,6 +209,27 @@ func TestKeyFileGone(t *testing.T) {
 	}
 }
 
+// TestEitherMetaPageLost takes one of the two pages away that say where everything
+// is: bbolt falls back to the other without a word, and nothing may be missing.
+func TestEitherMetaPageLost(t *testing.T) {
+	t.Parallel()
+	for page := range 2 {
+		dir := filled(t)
+		b, err := os.ReadFile(filepath.Join(dir, dbName))
+		must(t, err)
+		size := os.Getpagesize()
+		clear(b[page*size : (page+1)*size])
+		must(t, os.WriteFile(filepath.Join(dir, dbName), b, 0o600))
+		s := open(t, dir)
+		for i := range 40 {
+			id := fmt.Sprintf("tun_%02d", i)
+			if row, err := s.Tunnels.Get(id); len(s.Faults()) == 0 && (err != nil || row.Hostname != "new") {
+				t.Errorf("without page %d, %s is %q, %v, and nothing is said", page, id, row.Hostname, err)
+			}
+		}
+	}
+}
+
 // A row that is put back as it once was is well sealed: the manifest tells.
 func TestRowOfThePastIsFound(t *testing.T) {
 	t.Parallel()

@@ -25,9 +25,11 @@
 //	├── keys                  SCOPE/EDGE          -> DeviceKey
 //	├── sessions              SCOPE/EDGE          -> Session
 //	├── enrolments            EDGE                -> Enrolment
-//	└── hostkeys              SCOPE/EDGE/HOSTNAME -> HostKeys
+//	├── hostkeys              SCOPE/EDGE/HOSTNAME -> HostKeys
+//	└── accounts              UID                 -> Account
 //
-// SCOPE is the id of an OS user, or "machine".
+// SCOPE is an account's (the id of an OS user; ID~2 where another account had the
+// id before), or "machine".
 //
 // Shapes: Acquire takes the directory for this process; Dir.Open opens the
 // database in it. A Store has one Table a bucket; Load reads what the agent

@@ -15,6 +15,7 @@ type migration func(*txn) error
 // changed or taken out. Each has a database of the schema before it in testdata.
 var migrations = []migration{
 	createBuckets,
+	createAccounts,
 }
 
 // createBuckets makes schema 1 of an empty file.
@@ -27,6 +28,12 @@ func createBuckets(t *txn) error {
 		}
 	}
 	return nil
+}
+
+// createAccounts makes schema 2. Who has which id is noted by the agent.
+func createAccounts(t *txn) error {
+	_, err := t.CreateBucketIfNotExists([]byte(bucketAccounts))
+	return err
 }
 
 // create makes a database of schema 0: meta alone.
@@ -45,7 +52,7 @@ func create(db *bolt.DB, s Sealer) error {
 
 // migrate applies what is missing, one transaction each.
 func (s *Store) migrate(all []migration) error {
-	for {
+	for fresh := false; ; {
 		var schema int
 		err := s.view(func(tx *bolt.Tx) (err error) {
 			schema, err = schemaOf(tx, s.seal)
@@ -57,7 +64,7 @@ func (s *Store) migrate(all []migration) error {
 		if schema >= len(all) {
 			return nil
 		}
-		if schema > 0 {
+		if fresh = fresh || schema == 0; !fresh {
 			if err := s.copyTo(fmt.Sprintf("%s.schema-%d", s.path, schema)); err != nil {
 				return fmt.Errorf("copy before migrating from schema %d: %w", schema, err)
 			}

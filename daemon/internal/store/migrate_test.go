@@ -20,7 +20,7 @@ func readAll(r io.Reader) (string, error) { b, err := io.ReadAll(r); return stri
 // goldenRow is what every golden database holds.
 var goldenRow = Tunnel{ID: "tun_golden", Hostname: "tcp.site.com", Origin: "tcp://localhost:7870", Edge: "edge.site.com"}
 
-const goldenDir = "testdata/schema-1"
+const goldenDir = "testdata/schema-2"
 
 // TestGoldenDatabases opens a database of each schema that was ever released.
 func TestGoldenDatabases(t *testing.T) {
@@ -59,7 +59,7 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	once(t, dir, func(s *Store) { must(t, s.Tunnels.Put("tun_a", Tunnel{ID: "tun_a"})) })
-	schema2 := append(migrations[:len(migrations):len(migrations)], func(t *txn) error {
+	schema3 := append(migrations[:len(migrations):len(migrations)], func(t *txn) error {
 		return t.put(bucketTunnels, "tun_b", []byte(`{"id":"tun_b"}`))
 	})
 
@@ -71,13 +71,13 @@ func TestMigrate(t *testing.T) {
 	if _, err := d.open(t.Context(), config(t, dir), broken); !errors.Is(err, no) {
 		t.Fatalf("a migration that does not succeed: %v", err)
 	}
-	s, err := d.open(t.Context(), config(t, dir), schema2)
+	s, err := d.open(t.Context(), config(t, dir), schema3)
 	must(t, err)
 	if rows, err := s.Tunnels.List(); err != nil || len(rows) != 2 {
 		t.Errorf("after the migration: %+v, %v", rows, err)
 	}
 	must(t, s.Close())
-	if _, err := os.Stat(filepath.Join(dir, "state.db.schema-1")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "state.db.schema-2")); err != nil {
 		t.Errorf("no copy from before: %v", err)
 	}
 	before, err := os.ReadFile(d.Path(dbName))

@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Machine is the scope of what belongs to the machine and to no OS user.
 const Machine = "machine"
@@ -36,7 +40,34 @@ type Forward struct {
 	Edge      string    `json:"edge"`
 	HTTP      bool      `json:"http,omitempty"`
 	Paused    bool      `json:"paused,omitempty"`
+	Share     string    `json:"share,omitempty"` // who else may use it
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// Account is who has an id of an OS user now. Ids are given out again: what was a
+// former holder's is not the next one's.
+type Account struct {
+	UID  string `json:"uid"`
+	Name string `json:"name"`
+	// Holder counts those who had the id, from 1.
+	Holder int `json:"holder"`
+}
+
+// Scope is what things of the account are kept under: the id for the first.
+func (a Account) Scope() string {
+	if a.Holder <= 1 {
+		return a.UID
+	}
+	return a.UID + holderMark + strconv.Itoa(a.Holder)
+}
+
+// holderMark stands in no id of an OS user.
+const holderMark = "~"
+
+// UIDOf is the id of the OS user of a scope.
+func UIDOf(scope string) string {
+	uid, _, _ := strings.Cut(scope, holderMark)
+	return uid
 }
 
 // Tunnel is a tunnel that is kept.

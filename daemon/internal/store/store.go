@@ -61,6 +61,7 @@ type Store struct {
 	Sessions   Table[Session]
 	Enrolments Table[Enrolment]
 	HostKeys   Table[HostKeys]
+	Accounts   Table[Account]
 }
 
 // Fault is something that a person is to know of the database.
@@ -76,6 +77,7 @@ type Contents struct {
 	Tunnels    []Tunnel
 	Sessions   []Session
 	Enrolments []Enrolment
+	Accounts   []Account
 }
 
 // Open opens the database of the directory, which it makes, heals from the
@@ -143,6 +145,7 @@ func openFile(path string, c Config) (*Store, error) {
 	s.Sessions = Table[Session]{s, bucketSessions}
 	s.Enrolments = Table[Enrolment]{s, bucketEnrolments}
 	s.HostKeys = Table[HostKeys]{s, bucketHostKeys}
+	s.Accounts = Table[Account]{s, bucketAccounts}
 	return s, nil
 }
 
@@ -174,6 +177,9 @@ func (s *Store) Load() (c Contents, err error) {
 			return err
 		}
 		if c.Sessions, err = s.Sessions.list(tx); err != nil {
+			return err
+		}
+		if c.Accounts, err = s.Accounts.list(tx); err != nil {
 			return err
 		}
 		c.Enrolments, err = s.Enrolments.list(tx)

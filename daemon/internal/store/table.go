@@ -112,6 +112,7 @@ var decoders = map[string]func(s Sealer, bucket, key string, sealed []byte) erro
 	bucketSessions:   decodes[Session],
 	bucketEnrolments: decodes[Enrolment],
 	bucketHostKeys:   decodes[HostKeys],
+	bucketAccounts:   decodes[Account],
 }
 
 func decodes[T any](s Sealer, bucket, key string, sealed []byte) error {

@@ -6,9 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/internal/logging"
 )
 
 const (
@@ -20,6 +23,7 @@ const (
 	bucketSessions   = "sessions"
 	bucketEnrolments = "enrolments"
 	bucketHostKeys   = "hostkeys"
+	bucketAccounts   = "accounts"
 
 	metaSchema   = "schema"
 	metaManifest = "manifest"
@@ -46,18 +50,34 @@ func (s *Store) view(f func(*bolt.Tx) error) error {
 }
 
 // update runs f in a writing transaction, which is durable when it returns nil.
+//
+// bbolt has two pages that say where everything is, writes them in turns, and
+// where the newer is damaged takes the older: the change before, whole and
+// without a word. So a transaction that changes nothing follows, after which
+// both say the same. What f did is durable without it.
 func (s *Store) update(f func(*txn) error) error {
 	return guarded(func() error {
-		return s.db.Update(func(tx *bolt.Tx) error {
-			t := &txn{Tx: tx, seal: s.seal}
-			if err := t.load(); err != nil {
-				return err
-			}
-			if err := f(t); err != nil {
-				return err
-			}
-			return t.save()
-		})
+		if err := s.write(f); err != nil {
+			return err
+		}
+		if err := s.db.Update(func(*bolt.Tx) error { return nil }); err != nil {
+			s.log.Warn("change stored once, not twice", slog.Any(logging.KeyError, err))
+		}
+		return nil
+	})
+}
+
+// write is the transaction of update.
+func (s *Store) write(f func(*txn) error) error {
+	return s.db.Update(func(tx *bolt.Tx) error {
+		t := &txn{Tx: tx, seal: s.seal}
+		if err := t.load(); err != nil {
+			return err
+		}
+		if err := f(t); err != nil {
+			return err
+		}
+		return t.save()
 	})
 }
 

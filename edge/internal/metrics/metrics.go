@@ -44,7 +44,7 @@ func New(version string) *Metrics {
 		decisions: counter("decisions_total", "Decisions on tickets and streams.", "outcome"),
 		logins:    counter("logins_total", "Login attempts that came to an end.", "outcome"),
 		streams:   counter("streams_ended_total", "Granted streams that are over.", "code"),
-		resumes:   counter("resumes_total", "Streams whose trunk was lost: resumed goes on with another, expired did not in time.", "outcome"),
+		resumes:   counter("resumes_total", "Streams that changed what carries them: resumed after the loss of a trunk, moved to a lane or back, expired did not come in time.", "outcome"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sallyport_build_info", Help: "Version of the edge.", ConstLabels: prometheus.Labels{"version": version},
@@ -86,8 +86,15 @@ func (m *Metrics) StreamEnded(code string) {
 	m.streams.WithLabelValues(code).Inc()
 }
 
-// Resumed counts a stream that goes on with another trunk.
-func (m *Metrics) Resumed() { m.resumes.WithLabelValues("resumed").Inc() }
+// Resumed counts a stream that goes on with another trunk, or moved to a lane or from
+// one.
+func (m *Metrics) Resumed(moved bool) {
+	outcome := "resumed"
+	if moved {
+		outcome = "moved"
+	}
+	m.resumes.WithLabelValues(outcome).Inc()
+}
 
 // Expired counts a stream that could have gone on and did not do so in time.
 func (m *Metrics) Expired() { m.resumes.WithLabelValues("expired").Inc() }

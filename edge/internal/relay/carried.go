@@ -34,7 +34,7 @@ func (r *Relay) carry(next http.Handler) http.Handler {
 			return
 		}
 		// The request's context lives until here, and ends with the edge.
-		r.carried(req.Context(), c, addressIn(req.RemoteAddr), req.URL.Path == webconn.TrunkPath)
+		r.carried(req.Context(), c, gate.AddressIn(req.RemoteAddr), req.URL.Path == webconn.TrunkPath)
 	})
 }
 
@@ -82,7 +82,7 @@ func (r *Relay) carriedLink(ctx context.Context, c *peek.Conn, s *gate.Slot, add
 // request comes from: the last address that is no such proxy's.
 func (r *Relay) proxied(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if at := addressIn(req.RemoteAddr); r.isProxy(at.Addr()) {
+		if at := gate.AddressIn(req.RemoteAddr); r.isProxy(at.Addr()) {
 			said := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 			for _, word := range slices.Backward(said) {
 				ip, err := netip.ParseAddr(strings.TrimSpace(word))
@@ -111,7 +111,7 @@ func (r *Relay) isProxy(ip netip.Addr) bool {
 func (r *Relay) guardPlain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		c := r.cfg.Settings()
-		if req.TLS == nil && !r.isProxy(addressIn(req.RemoteAddr).Addr()) && req.Host != "localhost:"+strconv.Itoa(int(c.Port)) {
+		if req.TLS == nil && !r.isProxy(gate.AddressIn(req.RemoteAddr).Addr()) && req.Host != "localhost:"+strconv.Itoa(int(c.Port)) {
 			http.Error(w, "Open this page as "+c.WebURL()+"/", http.StatusMisdirectedRequest)
 			return
 		}

@@ -93,7 +93,7 @@ func TestCutting(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			j := newJoined(t)
+			j := newJoined(t, impatient)
 			if err := tt.cut(j); err != nil {
 				t.Fatal(err)
 			}
@@ -192,11 +192,14 @@ func TestCutStream(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
+		if n := len(j.relay.Streams()); n != 0 {
+			t.Errorf("%d streams when the call returned", n)
+		}
 		j.echo(t) // the trunk lives
 	})
 	t.Run("the host is silent", func(t *testing.T) {
 		t.Parallel()
-		j := newJoined(t)
+		j := newJoined(t, impatient)
 		if err := j.relay.CutStream(t.Context(), j.stream, why); err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +311,7 @@ func TestHelloListsStreams(t *testing.T) {
 // A stream that ended while its host's link was away is not kept for ever.
 func TestHelloDoesNotListStream(t *testing.T) {
 	t.Parallel()
-	j := newJoined(t)
+	j := newJoined(t, impatient)
 	j.client.d.link(wire.Hello{Role: wire.RoleClient, SessionToken: j.client.welcome.SessionToken})
 	j.eventually("its row ends", func() bool { return len(j.relay.Streams()) == 0 })
 }

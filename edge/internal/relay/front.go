@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -26,6 +25,7 @@ const (
 	causeTLS     = "tls"         // handshake of a link failed
 	causeHello   = "hello"       // no hello in time
 	causeWebFull = "web-full"    // too many web connections
+	causePaced   = "paced"       // links of its address break the protocol again and again
 	causeLoose   = "loose-links" // too many links without a session from one address
 )
 
@@ -57,7 +57,7 @@ func (r *Relay) accept(ctx, conns context.Context, l net.Listener) error {
 
 // front finds out what a connection is.
 func (r *Relay) front(ctx context.Context, raw net.Conn) {
-	addr := addressOf(raw)
+	addr := gate.AddressOf(raw)
 	s := r.gate.Enter(raw, addr.Addr())
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
@@ -97,17 +97,6 @@ func (r *Relay) refuse(raw net.Conn, s *gate.Slot, cause string) {
 	splice.Reset(raw)
 	r.meter.Refused(cause)
 	r.log.Debug("connection refused", "address", raw.RemoteAddr(), "reason", cause)
-}
-
-func addressOf(c net.Conn) netip.AddrPort { return addressIn(c.RemoteAddr().String()) }
-
-// addressIn is the zero address where the text has none.
-func addressIn(text string) netip.AddrPort {
-	a, err := netip.ParseAddrPort(text)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // ticket brings one end of a trunk, and stays while the trunk lives.

@@ -84,9 +84,7 @@ func registered(results []wire.RegisterResult) wire.Message {
 		return m
 	}
 	for i := range results {
-		if why := results[i].Reason; why != nil {
-			results[i].Reason = &wire.Reason{Code: why.Code}
-		}
+		results[i].Reason, results[i].Note = decide.Short(results[i].Reason), decide.Short(results[i].Note)
 	}
 	return m
 }
@@ -106,6 +104,9 @@ func (p *peer) publish(ctx context.Context, tunnels []wire.TunnelInfo) []wire.Re
 		if res.Reason == nil && !seen[t.Hostname] {
 			seen[t.Hostname] = true
 			routed = append(routed, t)
+		}
+		if _, open := r.cfg.Apps.Get(t.Hostname); res.Reason == nil && !open {
+			res.Note = decide.NoApp(t.Hostname)
 		}
 		results = append(results, res)
 	}

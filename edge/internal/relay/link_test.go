@@ -29,7 +29,7 @@ func TestNewerLinkTakesThePlace(t *testing.T) {
 
 func TestLinkRules(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(l *times) { l.parting = 500 * time.Millisecond })
 	ended := func(t *testing.T, p *peerLink) {
 		t.Helper()
 		select {
@@ -97,7 +97,7 @@ func TestLinkRules(t *testing.T) {
 // A peer that stalls at any stage is dropped.
 func TestSlowPeersAreCulled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(l *times) { l.peek, l.web, l.hello = 200*time.Millisecond, 200*time.Millisecond, 3*time.Second })
 	stages := map[string]func() net.Conn{
 		"says nothing": func() net.Conn { return w.tcp() },
 		"half a ClientHello": func() net.Conn {
@@ -139,7 +139,8 @@ func TestSlowPeersAreCulled(t *testing.T) {
 func TestLooseLinkEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(l *times) { l.loose = 50 * time.Millisecond })
-	p := w.device().link(wire.Hello{Role: wire.RoleClient})
+	p := w.device().dial()
+	p.Send(&wire.Hello{Versions: []int{wire.Version}, Role: wire.RoleClient, BootID: "boot"}) // its answer may not come in time
 	select {
 	case <-p.Done():
 	case <-time.After(wait):

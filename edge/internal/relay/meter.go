@@ -1,21 +1,17 @@
 package relay
 
-import "github.com/sallyport/sallyport/edge/internal/relay/trunk"
+import "github.com/sallyport/sallyport/edge/internal/relay/decide"
 
 // Meter counts what the relay does. Its methods are cheap and never block.
 type Meter interface {
-	trunk.Meter
+	decide.Meter
 	// Refused: a connection was dropped before it was a link, a trunk or the web.
 	Refused(cause string)
 	// Login: an attempt came to an end with this outcome.
 	Login(outcome string)
 }
 
-type noMeter struct{}
+type noMeter struct{ decide.NoMeter }
 
-func (noMeter) Refused(string)     {}
-func (noMeter) Decision(bool)      {}
-func (noMeter) Login(string)       {}
-func (noMeter) StreamEnded(string) {}
-func (noMeter) Resumed()           {}
-func (noMeter) Expired()           {}
+func (noMeter) Refused(string) {}
+func (noMeter) Login(string)   {}

@@ -83,10 +83,14 @@ type peer struct {
 
 // link carries one link until it ends.
 func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip.AddrPort, deadline time.Time) {
+	if !r.pace.Await(ctx, addr.Addr()) {
+		r.refuse(c.Conn, s, causePaced)
+		return
+	}
 	sockopt.Carrier(c.Conn)
 	c.SetDeadline(deadline)
 	c.Conn = socket.Direct(c.Conn)
-	turn := r.turns.Begin(c, deadline)
+	turn := r.turns.Begin(c, addr.Addr(), deadline)
 	tc := tls.Server(turn, r.linkTLS)
 	err := tc.HandshakeContext(ctx)
 	turn.Finish()
@@ -112,6 +116,9 @@ func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip
 	err = p.link.Run(ctx, func(req uint32, m wire.Message) { p.handle(ctx, req, m) })
 	p.hello.Stop()
 	s.Leave()
+	if errors.Is(err, errProtocol) || wire.IsBreach(err) {
+		r.pace.Breach(addr.Addr(), time.Now())
+	}
 	p.leave(err)
 }
 

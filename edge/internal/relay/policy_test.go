@@ -1,7 +1,11 @@
 package relay
 
 import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/wire"
 	"github.com/sallyport/sallyport/wire/flood"
@@ -12,7 +16,7 @@ import (
 func TestPolicyChangeCuts(t *testing.T) {
 	t.Parallel()
 	for _, parked := range []bool{false, true} {
-		j := newJoined(t)
+		j := newJoined(t, impatient)
 		bob, s := j.world.client("bob@site.com")
 		other := j.world.trunk(bob, s, j.host)
 		j.granted(bob, j.host, other.ticket.Trunk)
@@ -60,16 +64,42 @@ func TestFloodingLinkIsCut(t *testing.T) {
 	w := newWorld(t)
 	p, _ := w.client("mallory@site.com")
 	other, _ := w.client("alice@site.com")
-	for n := 0; ; n++ {
-		if _, err := p.Call(t.Context(), &wire.Ping{}); err != nil {
-			break
-		}
-		if n > 10*flood.OtherBurst {
-			t.Fatal("the edge answers everything")
-		}
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	for range 100 { // at once, since the rate of one after another is the machine's
+		wg.Go(func() {
+			for n.Add(1) < 10*flood.OtherBurst {
+				if _, err := p.Call(t.Context(), &wire.Ping{}); err != nil {
+					return
+				}
+			}
+			t.Error("the edge answers everything")
+		})
 	}
+	wg.Wait()
 	w.eventually("the edge has dropped it", func() bool { return w.relay.Links().Clients == 1 })
 	call[*wire.Pong](other, &wire.Ping{})
+}
+
+// An address whose links break the protocol gets fewer handshakes; it is served all the same.
+func TestBreachesSlowTheirAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	from := netip.MustParseAddr("127.0.0.1")
+	for range 30 {
+		if wait, ok := w.relay.pace.Wait(from, time.Now()); !ok || wait > 0 {
+			break
+		}
+		p, _ := w.client("mallory@site.com")
+		p.Send(&wire.Welcome{}) // what only an edge says
+		<-p.Done()
+	}
+	w.eventually("its address is paced", func() bool {
+		wait, ok := w.relay.pace.Wait(from, time.Now())
+		return ok && wait > 0
+	})
+	honest, _ := w.client("alice@site.com")
+	call[*wire.Pong](honest, &wire.Ping{})
 }
 
 // A table that is refused as a whole is still answered.

@@ -56,6 +56,7 @@ type Relay struct {
 	wait    times
 	gate    *gate.Gate
 	turns   *gate.Turns
+	pace    *gate.Pace
 	ask     decide.Decider
 	trunks  *trunk.Table
 	web     *webside.Server
@@ -77,6 +78,7 @@ type times struct {
 	web     time.Duration // for TLS and the headers of a web request, each
 	parting time.Duration // how long a refused link stays, so that the refusal arrives
 	loose   time.Duration // for a link with neither session nor connector
+	cut     time.Duration // for a host's word that a stream is cut
 	report  time.Duration // for a host's figures of a stream that is over
 	orphan  time.Duration // how long a trunk outlives its host's link
 	park    time.Duration // how long the row of a parked stream outlives the daemons' window
@@ -85,7 +87,7 @@ type times struct {
 func defaultTimes() times {
 	return times{
 		peek: wire.PeekTimeout, hello: wire.HelloTimeout, web: 5 * time.Second,
-		parting: 2 * time.Second, loose: 15 * time.Minute, report: 3 * time.Second, orphan: wire.TrunkWithoutLink,
+		parting: 2 * time.Second, loose: 15 * time.Minute, cut: wire.CutDoneWait, report: 3 * time.Second, orphan: wire.TrunkWithoutLink,
 		park: 30 * time.Second,
 	}
 }
@@ -104,6 +106,7 @@ func newRelay(cfg Config, wait times) *Relay {
 	}
 	// Half of the processors: the rest is for what lives.
 	r.turns = gate.NewTurns(runtime.NumCPU() / 2)
+	r.pace = gate.NewPace()
 	r.gate = gate.New(gate.MaxTotal, gate.MaxAddress, func() { r.meter.Refused(causeCulled) })
 	r.ask = decide.Decider{
 		Settings: cfg.Settings, Sessions: cfg.Sessions, Apps: cfg.Apps, Enrol: cfg.Enrol, Registry: cfg.Registry,
@@ -115,7 +118,7 @@ func newRelay(cfg Config, wait times) *Relay {
 		},
 	}
 	r.trunks = trunk.New(trunk.Config{
-		Decider: r.ask, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, ReportTime: wait.report, OrphanTime: wait.orphan, ParkTime: wait.park,
+		Decider: r.ask, Audit: cfg.Audit, Meter: r.meter, Log: cfg.Log, CutTime: wait.cut, ReportTime: wait.report, OrphanTime: wait.orphan, ParkTime: wait.park,
 	})
 	r.linkTLS = wire.LinkServerConfig(cfg.Certificate)
 	r.webTLS = &tls.Config{

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/policy"
@@ -61,7 +62,7 @@ func TestTicketJoinOpenGrantEnd(t *testing.T) {
 // the trunk ends the stream. Each is audited once.
 func TestStreamEndsWithoutTheHost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, impatient)
 	w.allow(app, "everyone")
 	host, _ := w.host(app)
 	client, s := w.client("alice@site.com")
@@ -70,8 +71,8 @@ func TestStreamEndsWithoutTheHost(t *testing.T) {
 	told := w.granted(client, host, x.ticket.Trunk)
 	silent := w.granted(client, host, x.ticket.Trunk)
 	client.Send(&wire.StreamEnded{Trunk: x.ticket.Trunk, Stream: told, BytesToOrigin: 3, Code: wire.CodeReset})
-	x.client.NetConn().(*net.TCPConn).SetLinger(0)
-	x.client.NetConn().Close()
+	call[*wire.Pong](client, &wire.Ping{}) // it has been heard
+	x.lose()
 	w.eventually("both ends are audited", func() bool { return len(w.records(audit.EventStreamEnd)) == 2 })
 	got := map[string]string{}
 	for _, r := range w.records(audit.EventStreamEnd) {
@@ -376,7 +377,7 @@ func TestHostThatIsJustLostIsPassedOver(t *testing.T) {
 // nobody sees: the host ends it, and its figures count.
 func TestStreamIsNotOverByItsClientsWordAlone(t *testing.T) {
 	t.Parallel()
-	j := newJoined(t)
+	j := newJoined(t, func(l *times) { l.report = 2 * time.Second }) // for the host to answer in
 	j.client.Send(&wire.StreamEnded{Trunk: j.ticket.Trunk, Stream: j.stream, Code: wire.CodeClosed})
 	if c := expect[*wire.Cut](j.host); c.Stream != j.stream || c.Trunk != j.ticket.Trunk || c.Reason.Code != wire.CodeClosed {
 		t.Errorf("the host hears %+v", c)

@@ -12,10 +12,15 @@ import (
 // lose breaks the trunk; its stream is parked when it returns.
 func (j *joined) lose() {
 	j.t.Helper()
-	c := j.pairing.client.NetConn().(*net.TCPConn)
+	j.pairing.lose()
+	j.eventually("the stream is parked", func() bool { return j.relay.Links().Parked == 1 })
+}
+
+// lose breaks the trunk.
+func (x *pairing) lose() {
+	c := x.client.NetConn().(*net.TCPConn)
 	c.SetLinger(0)
 	c.Close()
-	j.eventually("the stream is parked", func() bool { return j.relay.Links().Parked == 1 })
 }
 
 // process is the host as the ticket named it.
@@ -278,7 +283,7 @@ func TestCutStreamDoesNotComeBack(t *testing.T) {
 func TestParkedExpires(t *testing.T) {
 	t.Parallel()
 	j := newJoinedFor(t, time.Second, func(l *times) { l.park = 10 * time.Millisecond })
-	j.lose()
+	j.pairing.lose()
 	j.eventually("it ends", func() bool { return j.relay.Links().Parked == 0 && j.meter.expired.Load() == 1 })
 	j.eventually("that is audited", func() bool { ends := j.ends(); return len(ends) == 1 && ends[0].End == "carrier-lost" })
 }
@@ -286,7 +291,7 @@ func TestParkedExpires(t *testing.T) {
 // The host's process is another when it returns: what it held is lost.
 func TestParkedAtAHostThatRestarted(t *testing.T) {
 	t.Parallel()
-	j := newJoined(t)
+	j := newJoined(t, impatient)
 	j.lose()
 	j.host.d.link(wire.Hello{Role: wire.RoleHost, BootID: "another"})
 	c := expect[*wire.Cut](j.client)
@@ -377,5 +382,20 @@ func TestHelloListsParkedStreamsThatMayNot(t *testing.T) {
 	}
 	if n := w.relay.Links().Parked; n != 0 {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// A stream that ended in order just when its trunk was lost: its client may not
+// know, and the host tells.
+func TestOrderlyEndIsNotRefused(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	j.lose()
+	j.host.Send(&wire.StreamEnded{Stream: j.stream, Trunk: j.ticket.Trunk, Code: wire.CodeClosed})
+	j.eventually("it is over", func() bool { return j.relay.Links().Parked == 0 })
+	x := j.again()
+	j.resume(x.ticket.Trunk)
+	if g := expect[*wire.Grant](j.host); !g.Resumes || g.Stream != j.stream {
+		t.Errorf("grant = %+v", g)
 	}
 }

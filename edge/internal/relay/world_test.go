@@ -55,13 +55,19 @@ type world struct {
 }
 
 // counts is a Meter.
-type counts struct{ refused, allowed, denied, ended, resumed, expired atomic.Int64 }
+type counts struct{ refused, allowed, denied, ended, resumed, moved, expired atomic.Int64 }
 
 func (c *counts) Refused(string)     { c.refused.Add(1) }
 func (c *counts) Login(string)       {}
 func (c *counts) StreamEnded(string) { c.ended.Add(1) }
-func (c *counts) Resumed()           { c.resumed.Add(1) }
-func (c *counts) Expired()           { c.expired.Add(1) }
+func (c *counts) Resumed(moved bool) {
+	if moved {
+		c.moved.Add(1)
+	} else {
+		c.resumed.Add(1)
+	}
+}
+func (c *counts) Expired() { c.expired.Add(1) }
 func (c *counts) Decision(allow bool) {
 	if allow {
 		c.allowed.Add(1)
@@ -82,9 +88,8 @@ func must[T any](t testing.TB) func(T, error) T {
 
 func newWorld(t *testing.T, change ...func(*times)) *world {
 	t.Helper()
-	limits := times{
-		peek: time.Second, hello: 2 * time.Second, web: time.Second,
-		parting: 100 * time.Millisecond, loose: time.Minute, report: 200 * time.Millisecond, orphan: wait, park: wait,
+	limits := times{ // none ends anything where a test does not say so
+		peek: wait, hello: wait, web: wait, parting: wait, loose: wait, cut: wait, report: wait, orphan: wait, park: wait,
 	}
 	for _, f := range change {
 		f(&limits)
@@ -97,7 +102,7 @@ func newWorld(t *testing.T, change ...func(*times)) *world {
 	w := &world{t: t, addr: l.Addr().String(), meter: &counts{}, auditFile: filepath.Join(dir, "audit.jsonl")}
 	w.set(&config.Config{
 		Name: "localhost", Port: port, ID: "edge-1", Listen: l.Addr().String(),
-		Sites: []config.Site{{Zone: "site.com"}}, Login: config.Login{Modes: []string{"loopback", "code"}},
+		Sites: []config.Site{{Zone: "site.com"}}, Login: config.Login{Modes: []string{"loopback", "code"}, Timeout: 10 * time.Minute},
 	})
 	settings := w.conf.Load
 	db := must[*store.Bolt](t)(store.Open(filepath.Join(dir, "edge.db"), log))
@@ -202,6 +207,9 @@ func (w *world) records(event string) []audit.Record {
 	}
 	return found
 }
+
+// impatient does not wait for the word of a host.
+func impatient(l *times) { l.cut, l.report = 50*time.Millisecond, 50*time.Millisecond }
 
 // eventually asks until ok says yes.
 func (w *world) eventually(what string, ok func() bool) {
@@ -425,9 +433,9 @@ func (w *world) trunkWith(client, host *peerLink, m *wire.TicketRequest) *pairin
 	x := &pairing{ticket: tk, offer: expect[*wire.Offer](host)}
 	x.host = tls.Server(w.hostConn(x.offer.Label), &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{host.d.cert},
-		NextProtos: []string{wire.ALPNTrunk}, ClientAuth: tls.RequireAnyClientCert,
+		NextProtos: []string{wire.ALPNOf(m.Carrier)}, ClientAuth: tls.RequireAnyClientCert,
 	})
-	x.client = w.clientConn(tk, client.d)
+	x.client = w.clientFor(tk, client.d, m.Carrier)
 	failed := make(chan error, 1)
 	go func() { failed <- x.host.HandshakeContext(w.t.Context()) }()
 	if err := errors.Join(x.client.HandshakeContext(w.t.Context()), <-failed); err != nil {
@@ -459,9 +467,14 @@ func (w *world) hostConn(label wire.Label) net.Conn {
 
 func (w *world) clientConn(tk *wire.Ticket, d *device) *tls.Conn {
 	w.t.Helper()
+	return w.clientFor(tk, d, wire.CarrierTrunk)
+}
+
+func (w *world) clientFor(tk *wire.Ticket, d *device, carrier wire.CarrierKind) *tls.Conn {
+	w.t.Helper()
 	return tls.Client(w.tcp(), &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{d.cert}, InsecureSkipVerify: true,
-		ServerName: tk.Label.ServerName("localhost"), NextProtos: []string{wire.ALPNTrunk},
+		ServerName: tk.Label.ServerName("localhost"), NextProtos: []string{wire.ALPNOf(carrier)},
 	})
 }
 

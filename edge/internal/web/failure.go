@@ -14,7 +14,7 @@ const startAgain = "Go back to the program that asked you to sign in and start a
 
 func (s *site) unknown(w http.ResponseWriter) {
 	s.stop(w, http.StatusNotFound, stopPage{
-		Title: "Sign-in not known", What: "This sign-in is not under way: it took longer than 10 minutes, was replaced by a newer one, or never was.",
+		Title: "Sign-in not known", What: "This sign-in is not under way: it took too long, was replaced by a newer one, or never was.",
 		Next: startAgain,
 	})
 }

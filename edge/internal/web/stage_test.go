@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/authn"
 	"github.com/sallyport/sallyport/edge/internal/config"
@@ -67,7 +68,7 @@ func startAt(t testing.TB, https bool, options ...option) *stage {
 	st.edge.Port = uint16(n)
 	st.edge.Sites = []config.Site{{Zone: "site.com"}, {Zone: "other.org", Publishers: []string{"group:hosts"}}}
 	st.edge.Administrators = []string{"group:admins"}
-	st.edge.Login.Modes = []string{config.ModeLoopback, config.ModeCode}
+	st.edge.Login = config.Login{Modes: []string{config.ModeLoopback, config.ModeCode}, Timeout: 10 * time.Minute}
 
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := store.Open(filepath.Join(t.TempDir(), "edge.db"), log)

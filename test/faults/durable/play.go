@@ -21,7 +21,7 @@ type Config struct {
 	Program string // sallyportd
 	Dir     string // for scratch
 	Seed    uint64
-	Short   bool // a few tries of each
+	Short   bool // a few tries of each, beside other load: times are not judged
 }
 
 // Row is what came of one play.
@@ -35,6 +35,8 @@ type Row struct {
 	Slowest time.Duration
 	// Faults are what is wrong; nil is as it should be.
 	Faults error
+	// untimed: how long a start took is told, not judged, beside other load.
+	untimed bool
 }
 
 func (r *Row) fault(format string, a ...any) {
@@ -45,7 +47,7 @@ func (r *Row) fault(format string, a ...any) {
 
 func (r *Row) ready(took, limit time.Duration) {
 	r.Slowest = max(r.Slowest, took)
-	if took > limit {
+	if took > limit && !r.untimed {
 		r.fault("ready after %s, at most %s wanted", took.Round(time.Millisecond), limit)
 	}
 }
@@ -60,10 +62,10 @@ const (
 // plays are the names, how often, and what they do.
 func plays() []play {
 	return []play{
-		{"daemon killed with -9 under changes", 1000, killed},
-		{"daemon killed in its very first start", 1000, killedFirst},
-		{"database damaged in six ways", 240, damaged},
-		{"second daemon on one state directory", 2, second},
+		{"D1 daemon killed with -9 under changes", 1000, killed},
+		{"D6 daemon killed in its very first start", 1000, killedFirst},
+		{"D4 database damaged in six ways", 240, damaged},
+		{"D7 second daemon on one state directory", 2, second},
 	}
 }
 
@@ -79,7 +81,7 @@ func Play(ctx context.Context, c Config, match func(string) bool, tell func(Row)
 		if !match(p.name) || ctx.Err() != nil {
 			continue
 		}
-		r := Row{Name: p.name, Tried: p.tries}
+		r := Row{Name: p.name, Tried: p.tries, untimed: c.Short}
 		if c.Short {
 			r.Tried = min(p.tries, max(12, p.tries/50)) // each kind of damage twice
 		}

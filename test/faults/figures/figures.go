@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package figures measures what is promised in numbers about streams and hostile
-// peers (S1 to S6, H1, H3, H9 of the project's goals) on the real programs. Each
+// Package figures measures what is promised in numbers about streams, hostile
+// peers and the local machine (S1 to S6, H1, H3, H9, L1 to L3, L7 of the project's goals) on the real programs. Each
 // is scaled so that all of them take a few minutes; the table says the scale.
 //
 // Concurrency: one figure at a time; each joins what it started.
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/machine"
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
@@ -60,6 +61,30 @@ func All() []Figure {
 		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", direct: true, run: fleetBack},
 		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", direct: true, run: badFrames},
 		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
+		{ID: "L1", What: "every route of the control API, by its owner, others, administrators, nobody; a flood beside the owner", Scale: "whole: 10,000 calls", run: onMachine((*machine.Machine).Control)},
+		{ID: "L2", What: "another OS user at a forward, in five manners; its owner; the cost of the check", Scale: "whole: 10,000 each", direct: true, run: onMachine((*machine.Machine).Ports)},
+		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},
+		{ID: "L3", What: "requests of web pages against every listener", Scale: "whole: 720 each", direct: true, run: onMachine((*machine.Machine).Pages)},
+		{ID: "L7", What: "an OS user removed, and another made with the same number", Scale: "whole", direct: true, run: onMachine((*machine.Machine).Reused)},
 		{ID: "H9", What: "a flipped bit in a handshake of a link", Scale: "200 of 4,096 offsets, each way", run: flippedBits},
+	}
+}
+
+// onMachine plays a figure of package machine.
+func onMachine(f func(*machine.Machine, context.Context) (string, error)) func(context.Context, *suite.World) (string, error) {
+	return func(ctx context.Context, w *suite.World) (string, error) {
+		m, err := machine.Open(ctx, w)
+		if err != nil {
+			return "", err
+		}
+		defer m.Close()
+		got, err := f(m, ctx)
+		switch {
+		case errors.Is(err, machine.ErrLate):
+			err = &ShortError{"p99 < 50 ms"}
+		case errors.Is(err, machine.ErrSlow):
+			err = &ShortError{"p99 + 2 ms"}
+		}
+		return got, err
 	}
 }

@@ -75,16 +75,17 @@ func badFrames(ctx context.Context, w *suite.World) (string, error) {
 			}
 		})
 	}
-	beside, err := load.PingPong(ctx, w.Load(), 8, lasts-2*time.Second)
+	beside, err := load.PingPong(ctx, w.Load(), 8, lasts-4*time.Second)
+	hello, herr := honestHello(attack, edge)
 	stop()
 	wg.Wait()
-	if err != nil {
+	if err = errors.Join(err, herr); err != nil {
 		return "", err
 	}
 	memory, log := grown()
 	ratio := beside["p99"] / quiet["p99"]
 	perMin := float64(sent.Load()) / peers / lasts.Minutes()
-	got := fmt.Sprintf("%.0f bad frames a minute and peer came through; %d cut; p99 %.2f of quiet; memory +%d MiB, log +%d KiB", perMin, cut.Load(), ratio, memory>>20, log>>10)
+	got := fmt.Sprintf("%.0f bad frames a minute and peer came through; %d cut; p99 %.2f of quiet; an honest hello from their address %.1f s; memory +%d MiB, log +%d KiB", perMin, cut.Load(), ratio, hello.Seconds(), memory>>20, log>>10)
 	switch {
 	case lived.Load() > 0:
 		return got, fmt.Errorf("%d were not cut", lived.Load())

@@ -28,6 +28,9 @@ type Use struct {
 	Copy  int64
 	// Inside runs what starts a client, where the forwards are.
 	Inside func(func() error) error
+	// Begun is called once, when every client has its connections or is over. A
+	// connection that is still opening has no promise to outlive what carries it.
+	Begun func()
 }
 
 // Wrong is in the error of a client that thought all went well and was wrong.
@@ -42,18 +45,41 @@ type Outcome struct {
 // Run plays it to its end, which ctx bounds.
 func (s *Servers) Run(ctx context.Context, u Use) []Outcome {
 	out := []Outcome{{Name: "pgbench"}, {Name: "ssh"}, {Name: "scp"}}
-	var wg sync.WaitGroup
+	var wg, begun sync.WaitGroup
 	for i, f := range []func(context.Context, Use) error{s.pgbench, s.session, s.copy} {
-		wg.Go(func() { out[i].Err = f(ctx, u) })
+		begun.Add(1)
+		own := u
+		own.Begun = sync.OnceFunc(begun.Done)
+		wg.Go(func() {
+			defer own.Begun()
+			out[i].Err = f(ctx, own)
+		})
 	}
+	begun.Wait()
+	u.Begun()
 	wg.Wait()
 	return out
 }
 
-// client runs a program to its end.
-func (u Use) client(ctx context.Context, name string, args ...string) (string, error) {
+// output is what a client wrote; with sign in it the client has begun.
+type output struct {
+	strings.Builder
+	sign  string
+	begun func()
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Builder.Write(b)
+	if strings.Contains(o.String(), o.sign) {
+		o.begun()
+	}
+	return n, err
+}
+
+// client runs a program to its end. It has begun when it writes sign.
+func (u Use) client(ctx context.Context, sign, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	var out strings.Builder
+	out := output{sign: sign, begun: u.Begun}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 2*time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := u.Inside(cmd.Start)
@@ -77,7 +103,7 @@ func (s *Servers) pgbench(ctx context.Context, u Use) error {
 	if err != nil {
 		return err
 	}
-	out, err := u.client(ctx, "pgbench", "-h", host, "-p", port, "-U", "postgres", "-n", "-c", "8", "-j", "2",
+	out, err := u.client(ctx, "progress:", "pgbench", "-h", host, "-p", port, "-U", "postgres", "-n", "-c", "8", "-j", "2", "-P", "1",
 		"-T", fmt.Sprint(int(u.Lasts.Seconds())), "postgres")
 	if err == nil && !strings.Contains(out, "number of failed transactions: 0 (") {
 		err = errors.New(last(out))
@@ -98,8 +124,8 @@ func (s *Servers) session(ctx context.Context, u Use) error {
 		return err
 	}
 	n := int(u.Lasts / (100 * time.Millisecond))
-	out, err := u.client(ctx, "ssh", append(append([]string{"-p", port}, options...), "root@127.0.0.1",
-		fmt.Sprintf("for i in $(seq %d); do echo $i; sleep 0.1; done; echo over", n))...)
+	out, err := u.client(ctx, "begun\n", "ssh", append(append([]string{"-p", port}, options...), "root@127.0.0.1",
+		fmt.Sprintf("echo begun; for i in $(seq %d); do echo $i; sleep 0.1; done; echo over", n))...)
 	if err != nil {
 		return err
 	}
@@ -126,7 +152,7 @@ func (s *Servers) copy(ctx context.Context, u Use) error {
 		return err
 	}
 	defer os.Remove(to)
-	if _, err := u.client(ctx, "scp", append(append([]string{"-q", "-P", port}, options...), from, "root@127.0.0.1:"+to)...); err != nil {
+	if _, err := u.client(ctx, "Entering interactive session", "scp", append(append([]string{"-v", "-P", port}, options...), from, "root@127.0.0.1:"+to)...); err != nil {
 		return err
 	}
 	f, err := os.Open(to)

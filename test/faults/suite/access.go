@@ -23,6 +23,15 @@ func (w *World) Client() *harness.Daemon { return w.client }
 // Network is that of OpenFar.
 func (w *World) Network() *wan.Network { return w.far.network }
 
+// Guest is a person who may open the apps and is signed in nowhere.
+func (w *World) Guest() harness.Person { return w.mallory }
+
+// EchoApp leads to a service that sends back what comes; Echoed is what came.
+func (w *World) EchoApp() string { return echoApp }
+
+// Echoed counts the connections to the service of EchoApp, and their bytes.
+func (w *World) Echoed() (conns, bytes int64) { return w.echoConns.Load(), w.echoBytes.Load() }
+
 // Proxy is what the client reaches the edge through.
 func (w *World) Proxy() *impair.Proxy { return w.clientProxy }
 

@@ -17,9 +17,6 @@ import (
 	"github.com/sallyport/sallyport/test/faults/wan"
 )
 
-// lost is what becomes of streams whose carrier dies under them.
-const lost = Die
-
 // FarCause is a fault of the network between client and edge, with pgbench, ssh
 // and scp beside the ledger's streams.
 type FarCause struct {
@@ -48,7 +45,7 @@ func FarCauses() []FarCause {
 		if slow {
 			lasts = 40 * time.Second
 		}
-		return FarCause{Cause{Name: name, Want: lost, Ends: ends, New: 5 * time.Second, Bulk: 16 << 20, Lasts: lasts, Slow: slow, fault: fault}, size}
+		return FarCause{Cause{Name: name, Want: Survive, Ends: ends, New: 5 * time.Second, Bulk: 16 << 20, Lasts: lasts, Slow: slow, fault: fault}, size}
 	}
 	// Beyond the edge nothing is heard of it, while the edge's kernel acknowledges.
 	const beyond = 65 * time.Second
@@ -104,16 +101,21 @@ func (w *World) PlayFar(ctx context.Context, c FarCause, n int) FarRow {
 	ctx, cancel := context.WithTimeout(ctx, c.Lasts+3*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
-	if w.far.services != nil {
+	begun, begin := context.WithCancel(ctx)
+	defer begin()
+	if w.far.services == nil {
+		begin()
+	} else {
 		wg.Go(func() {
 			row.Services = w.far.services.Run(ctx, services.Use{
-				PostgreSQL: w.far.pg, SSH: w.far.ssh, Lasts: c.Lasts, Copy: c.Copy, Inside: w.far.inside,
+				PostgreSQL: w.far.pg, SSH: w.far.ssh, Lasts: c.Lasts, Copy: c.Copy, Inside: w.far.inside, Begun: begin,
 			})
 		})
 	}
 	play := c.Cause
 	var resumed time.Duration
 	play.fault = func(ctx context.Context, w *World) error {
+		<-begun.Done()
 		err := c.fault(ctx, w)
 		if c.Want == Survive {
 			resumed = w.goOn(ctx)

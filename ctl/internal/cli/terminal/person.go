@@ -81,7 +81,9 @@ func (t *Terminal) Dialog(mode api.LoginMode, reason string, read Reader) signin
 		Note: func(p *api.Problem) { t.NoteError("", p) },
 	}
 	if mode == api.ModeLoopback {
-		d.Open = t.Open
+		if reason == "" {
+			d.Open = t.Open
+		}
 		return d
 	}
 	d.Code = func(ctx context.Context) (string, error) {

@@ -21,6 +21,8 @@ type System struct {
 	// Terminal says whether a person types into In; OutTerminal and ErrTerminal
 	// whether one looks at Out and at Err.
 	Terminal, OutTerminal, ErrTerminal bool
+	// Silent says that In will never have anything: it is closed, or /dev/null.
+	Silent bool
 	// OpenTTY opens the terminal itself, where In is taken by data.
 	OpenTTY func() (io.ReadCloser, error)
 	Getenv  func(string) string
@@ -54,10 +56,18 @@ func RealSystem() System {
 		Now:         time.Now,
 		Browser:     browser.Available,
 		Open:        browser.Open,
+		Silent:      silent(os.Stdin),
 		Autostart:   autostart.Here{},
 		HTTP: &http.Client{
 			Timeout:       discoverTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+}
+
+// silent says whether an input is closed, or a device that is no terminal, as
+// /dev/null is.
+func silent(in *os.File) bool {
+	info, err := in.Stat()
+	return err != nil || info.Mode()&os.ModeCharDevice != 0 && !term.IsTerminal(int(in.Fd()))
 }

@@ -25,7 +25,7 @@ func Status(w io.Writer, s *api.Status, now time.Time) {
 	for _, part := range []func(io.Writer){
 		func(w io.Writer) { Edges(w, s.Edges, now) },
 		func(w io.Writer) { Sessions(w, s.Sessions, now) },
-		func(w io.Writer) { Logins(w, s.Logins, now) },
+		func(w io.Writer) { Logins(w, telling(s), now) },
 		func(w io.Writer) { Forwards(w, s.Forwards, now) },
 		func(w io.Writer) { Tunnels(w, s.Tunnels, now) },
 		func(w io.Writer) { Enrolments(w, s.Enrolments, now) },
@@ -92,15 +92,29 @@ func Sessions(w io.Writer, sessions []api.Session, now time.Time) {
 	t.write(w)
 }
 
-// Logins writes the attempts that are not over.
+// telling are the attempts that say why nobody is signed in: those under way, and
+// the last one at an edge where it failed.
+func telling(s *api.Status) []api.Login {
+	var show []api.Login
+	settled := map[string]bool{}
+	for _, session := range s.Sessions {
+		settled[session.Edge] = settled[session.Edge] || session.State == api.SessionActive
+	}
+	for _, l := range s.Logins { // of one edge the newest is first
+		if !l.State.Final() || (l.Problem != nil && !settled[l.Edge]) {
+			show = append(show, l)
+		}
+		settled[l.Edge] = true
+	}
+	return show
+}
+
+// Logins writes attempts to sign in.
 func Logins(w io.Writer, logins []api.Login, now time.Time) {
 	t := newTable("SIGN-IN AT", "STATE", "WAITING", "EXPIRES", "ID")
 	for _, l := range logins {
-		if l.State.Final() {
-			continue
-		}
 		expires := "-"
-		if l.ExpiresAt != nil {
+		if l.ExpiresAt != nil && !l.State.Final() {
 			expires = Until(*l.ExpiresAt, now)
 		}
 		t.row(l.Edge, string(l.State), count(l.Waiting, "connection"), expires, l.ID)
@@ -125,7 +139,7 @@ func Forwards(w io.Writer, forwards []api.Forward, now time.Time) {
 		}
 		unchecked := yes(f.OwnerCheck == "unsupported", "open to every user of this machine")
 		t.row(f.Hostname, f.Listen, string(f.State), Ago(f.Since, now), conns, Bytes(f.BytesToOrigin), Bytes(f.BytesToLocal),
-			join(yes(f.HTTP, "http"), yes(f.Hold, "foreground"), unchecked), f.ID)
+			join(yes(f.HTTP, "http"), yes(f.Hold, "foreground"), unchecked, shared(f)), f.ID)
 		t.note(problem("problem", f.Problem)...)
 		if f.LastError != nil && (f.Problem == nil || f.Problem.Error() != f.LastError.Error()) {
 			t.note(problem("last connection", f.LastError)...)
@@ -182,4 +196,15 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// shared says who else may use a forward.
+func shared(f api.Forward) string {
+	switch group, named := strings.CutPrefix(f.Share, api.ShareGroup); {
+	case f.Share == api.ShareEveryone:
+		return "shared with everyone on this machine"
+	case named:
+		return "shared with the group " + group
+	}
+	return ""
 }

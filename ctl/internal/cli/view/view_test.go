@@ -163,3 +163,31 @@ func TestNextStep(t *testing.T) {
 		})
 	}
 }
+
+func TestLoginsThatTell(t *testing.T) {
+	t.Parallel()
+	failed := func(id string) api.Login {
+		return api.Login{ID: id, Edge: "e", State: api.LoginRefused, Problem: &api.Problem{Code: api.CodeLoginRefused}}
+	}
+	live, done := api.Login{ID: "live", Edge: "e", State: api.LoginBrowser}, api.Login{ID: "done", Edge: "e", State: api.LoginDone}
+	active := []api.Session{{Edge: "e", State: api.SessionActive}}
+	for name, tt := range map[string]struct {
+		status api.Status
+		want   string
+	}{
+		"under way":             {api.Status{Logins: []api.Login{live, failed("f")}, Sessions: active}, "live"},
+		"the last failed":       {api.Status{Logins: []api.Login{failed("f"), failed("older")}}, "f"},
+		"one since then":        {api.Status{Logins: []api.Login{done, failed("f")}}, ""},
+		"signed in another way": {api.Status{Logins: []api.Login{failed("f")}, Sessions: active}, ""},
+		"signed out since":      {api.Status{Logins: []api.Login{failed("f")}, Sessions: []api.Session{{Edge: "e", State: api.SessionEnded}}}, "f"},
+		"another edge":          {api.Status{Logins: []api.Login{done, {ID: "o", Edge: "o", State: api.LoginFailed, Problem: &api.Problem{}}}}, "o"},
+	} {
+		got := ""
+		for _, l := range telling(&tt.status) {
+			got += l.ID
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

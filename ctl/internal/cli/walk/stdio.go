@@ -87,7 +87,8 @@ func (w *Walk) openStream(ctx context.Context, in api.StreamInput, noBrowser boo
 	if !attended || !errors.As(err, &p) || p.Code != api.CodeLoginNeeded {
 		return s, err
 	}
-	if _, err := w.login(ctx, in.Edge, noBrowser, api.PurposeSession, w.Term.TypedOnTTY); err != nil {
+	mode, reason := w.Term.LoginMode(noBrowser)
+	if _, err := w.login(ctx, in.Edge, mode, reason, api.PurposeSession, w.Term.TypedOnTTY); err != nil {
 		return nil, err
 	}
 	return w.Client.OpenStream(ctx, in)

@@ -83,11 +83,15 @@ func (w *Walk) Login(ctx context.Context, edge string, noBrowser bool, purpose a
 	if err != nil {
 		return api.Login{}, err
 	}
-	return w.login(ctx, edge, noBrowser, purpose, w.Term.Typed)
+	mode, reason := w.Term.LoginMode(noBrowser)
+	if mode == api.ModeCode && !noBrowser && w.Term.Silent {
+		// Nobody can type the code, but somebody may read the URL.
+		mode, reason = api.ModeLoopback, "nothing can be typed here: open the page in a browser on this machine, or type this command in a terminal"
+	}
+	return w.login(ctx, edge, mode, reason, purpose, w.Term.Typed)
 }
 
-func (w *Walk) login(ctx context.Context, edge string, noBrowser bool, purpose api.LoginPurpose, read terminal.Reader) (api.Login, error) {
-	mode, reason := w.Term.LoginMode(noBrowser)
+func (w *Walk) login(ctx context.Context, edge string, mode api.LoginMode, reason string, purpose api.LoginPurpose, read terminal.Reader) (api.Login, error) {
 	attempt := signin.Attempt{Client: w.Client, Edge: edge, Mode: mode, Purpose: purpose, Dialog: w.Term.Dialog(mode, reason, read)}
 	return attempt.Run(ctx)
 }

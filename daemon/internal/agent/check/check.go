@@ -216,6 +216,28 @@ func Listen(listen string, who ipc.Identity) *api.Problem {
 	return nil
 }
 
+// Share checks who else may use a forward's port: "everyone", "group:NAME", or ""
+// for nobody. Who uses it does so with the owner's session, so neither is shared
+// nor changed where it is but by an administrator.
+func Share(share, listen string, who ipc.Identity) *api.Problem {
+	group, named := strings.CutPrefix(share, api.ShareGroup)
+	switch {
+	case share == "":
+		return nil
+	case !who.Administrator:
+		return Denied("share", "only administrators share forwards with others, and change those that are shared")
+	case strings.HasPrefix(listen, "unix:"):
+		return Invalid("share", "Not of a Unix socket", "who may use a socket is what the modes of its folder say; share a port")
+	case share == api.ShareEveryone:
+		return nil
+	case !named || group == "":
+		return Invalid("share", "Not somebody to share with", "it is everyone or group:NAME")
+	case !ipc.GroupExists(group):
+		return Invalid("share", "No such group", "this system knows no group "+group)
+	}
+	return nil
+}
+
 func unixListen(path string, who ipc.Identity) *api.Problem {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path || !plainText(path) {
 		return Invalid("listen", "Not a path for a socket", "it is absolute, without . or .., and has no control characters")

@@ -55,7 +55,7 @@ type Client struct {
 // Host is how a host is.
 type Host struct {
 	Link       link.Snapshot
-	Registered map[string]*wire.Reason
+	Registered map[string]wire.RegisterResult
 	Stats      map[string]connector.Stats
 	Logins     map[string][]api.Login // by the OS user who asked
 }
@@ -163,7 +163,7 @@ func (c *canvas) forward(f store.Forward) api.Forward {
 	s := facts.entry
 	_, hold := c.Memory.Forwards[f.ID]
 	out := api.Forward{
-		ID: f.ID, Hostname: f.Hostname, Listen: f.Listen, Edge: f.Edge, HTTP: f.HTTP, Paused: f.Paused, Hold: hold, Owner: f.OwnerName,
+		ID: f.ID, Hostname: f.Hostname, Listen: f.Listen, Edge: f.Edge, HTTP: f.HTTP, Paused: f.Paused, Hold: hold, Owner: f.OwnerName, Share: f.Share,
 		Connections: s.Connections, Waiting: s.Waiting, TotalConns: s.TotalConns,
 		BytesToOrigin: s.BytesToOrigin, BytesToLocal: s.BytesToLocal, LastError: s.LastError,
 		OwnerCheck: c.ownerCheck(f.Listen),
@@ -216,7 +216,7 @@ func (c *canvas) tunnel(t store.Tunnel) api.Tunnel {
 		if h.Link.Connector != nil {
 			facts.enrolled, facts.ended = true, nil
 		}
-		facts.refusal, facts.answered = h.Registered[t.Hostname]
+		facts.answer, facts.answered = h.Registered[t.Hostname]
 		facts.stats = h.Stats[t.Hostname]
 	}
 	_, hold := c.Memory.Tunnels[t.ID]

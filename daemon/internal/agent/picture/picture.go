@@ -48,8 +48,8 @@ func (p *Picture) Status(who ipc.Identity) api.Status {
 	s := api.Status{
 		At: p.at.UTC(), User: who.Name, Administrator: who.Administrator, Version: p.version,
 		Edges:    p.edgesOf(who),
-		Sessions: ownedBy(p.sessions, func(o string) bool { return o == who.UID }),
-		Logins:   ownedBy(p.logins, func(o string) bool { return o == who.UID }),
+		Sessions: ownedBy(p.sessions, func(o string) bool { return o == who.Owner() }),
+		Logins:   ownedBy(p.logins, func(o string) bool { return o == who.Owner() }),
 		Forwards: ownedBy(p.forwards, func(o string) bool { return MaySee(who, o) }),
 		Tunnels:  []api.Tunnel{}, Enrolments: []api.Enrolment{},
 		Problems: append([]api.Problem{}, p.problems...),
@@ -64,7 +64,7 @@ func (p *Picture) Status(who ipc.Identity) api.Status {
 
 // MaySee says whether a caller sees (and may change) the forwards of an owner:
 // root those of all, everybody else their own.
-func MaySee(who ipc.Identity, owner string) bool { return who.Root || who.UID == owner }
+func MaySee(who ipc.Identity, owner string) bool { return who.Root || who.Owner() == owner }
 
 func ownedBy[T any](all []owned[T], mine func(owner string) bool) []T {
 	list := []T{}
@@ -80,7 +80,7 @@ func ownedBy[T any](all []owned[T], mine func(owner string) bool) []T {
 func (p *Picture) edgesOf(who ipc.Identity) []api.Edge {
 	var rows []store.Edge
 	for _, e := range p.edges {
-		if e.Scope == who.UID || e.Scope == store.Machine {
+		if e.Scope == who.Owner() || e.Scope == store.Machine {
 			rows = append(rows, e)
 		}
 	}
@@ -103,7 +103,7 @@ func (p *Picture) edgesOf(who ipc.Identity) []api.Edge {
 // Edge shows a row to a caller: with the caller's link; for the machine's edge, where the caller
 // has none, an administrator sees the host's.
 func (p *Picture) Edge(e store.Edge, who ipc.Identity) api.Edge {
-	l, ok := p.links[plan.ClientKey{Owner: who.UID, Edge: e.Name}]
+	l, ok := p.links[plan.ClientKey{Owner: who.Owner(), Edge: e.Name}]
 	if !ok && e.Scope == store.Machine && who.Administrator {
 		l, ok = p.hostLinks[e.Name]
 	}

@@ -53,7 +53,7 @@ type tunnelFacts struct {
 	enrolled bool
 	ended    *store.Reason // why the enrolment is no more
 	answered bool          // the edge has said something about the hostname
-	refusal  *wire.Reason
+	answer   wire.RegisterResult
 	stats    connector.Stats
 }
 
@@ -75,12 +75,14 @@ func tunnelState(f tunnelFacts) (api.TunnelState, *api.Problem) {
 		return api.TunnelEnrolNeeded, notEnrolled()
 	case !f.running, f.link.State != api.LinkOnline:
 		return api.TunnelConnecting, f.link.Problem
-	case f.answered && f.refusal != nil:
-		return api.TunnelRefused, link.ProblemOf(f.refusal)
+	case f.answered && f.answer.Reason != nil:
+		return api.TunnelRefused, link.ProblemOf(f.answer.Reason)
 	case !f.answered:
 		return api.TunnelConnecting, nil
 	case f.stats.Sick:
 		return api.TunnelOriginDown, f.stats.Problem
+	case f.answer.Note != nil:
+		return api.TunnelPublished, link.ProblemOf(f.answer.Note)
 	}
 	return api.TunnelPublished, nil
 }

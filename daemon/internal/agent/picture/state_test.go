@@ -55,7 +55,8 @@ func TestForwardState(t *testing.T) {
 
 func TestTunnelState(t *testing.T) {
 	t.Parallel()
-	refused := &wire.Reason{Code: wire.CodeHostnameTaken}
+	refused := wire.RegisterResult{Reason: &wire.Reason{Code: wire.CodeHostnameTaken}}
+	noApp := wire.RegisterResult{Note: &wire.Reason{Code: wire.CodeNoApp}}
 	for _, tt := range []struct {
 		name  string
 		facts tunnelFacts
@@ -70,9 +71,10 @@ func TestTunnelState(t *testing.T) {
 		{"connecting", tunnelFacts{edge: true, running: true, enrolled: true, link: api.Link{State: api.LinkConnecting}}, api.TunnelConnecting, ""},
 		{"edge away", tunnelFacts{edge: true, running: true, enrolled: true, link: waiting}, api.TunnelConnecting, api.CodeEdgeRefused},
 		{"not answered", tunnelFacts{edge: true, running: true, enrolled: true, link: online}, api.TunnelConnecting, ""},
-		{"refused", tunnelFacts{edge: true, running: true, enrolled: true, link: online, answered: true, refusal: refused}, api.TunnelRefused, api.CodeHostnameTaken},
+		{"refused", tunnelFacts{edge: true, running: true, enrolled: true, link: online, answered: true, answer: refused}, api.TunnelRefused, api.CodeHostnameTaken},
 		{"origin down", tunnelFacts{edge: true, running: true, enrolled: true, link: online, answered: true, stats: connector.Stats{Sick: true, Problem: trouble}}, api.TunnelOriginDown, api.CodeEdgeRefused},
 		{"published", tunnelFacts{edge: true, running: true, enrolled: true, link: online, answered: true}, api.TunnelPublished, ""},
+		{"published for nobody", tunnelFacts{edge: true, running: true, enrolled: true, link: online, answered: true, answer: noApp}, api.TunnelPublished, api.CodeNoApp},
 	} {
 		if got, p := tunnelState(tt.facts); got != tt.want || codeOf(p) != tt.code {
 			t.Errorf("%s: %s %q, want %s %q", tt.name, got, codeOf(p), tt.want, tt.code)

@@ -49,6 +49,7 @@ type Entry struct {
 	Hostname  string
 	Listen    string
 	HTTP      bool
+	Share     string
 }
 
 // Set is what is to run, or what runs.
@@ -134,7 +135,7 @@ func Desired(c store.Contents, m Memory, now time.Time) Set {
 			return
 		}
 		if key, link, ok := client(f.Owner, f.Edge); ok {
-			want.Entries[f.ID] = Entry{key, link, f.OwnerName, f.Hostname, f.Listen, f.HTTP}
+			want.Entries[f.ID] = Entry{key, link, f.OwnerName, f.Hostname, f.Listen, f.HTTP, f.Share}
 		}
 	})
 	for _, s := range c.Sessions {

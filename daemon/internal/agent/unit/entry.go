@@ -2,11 +2,15 @@ package unit
 
 import (
 	"strconv"
+	"strings"
 
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/daemon/internal/agent/picture"
 	"github.com/sallyport/sallyport/daemon/internal/agent/plan"
 	"github.com/sallyport/sallyport/daemon/internal/forward"
 	"github.com/sallyport/sallyport/daemon/internal/link"
+	"github.com/sallyport/sallyport/daemon/internal/store"
+	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
 )
 
@@ -29,11 +33,23 @@ func (c Config) Entry(id string, spec plan.Entry, client *Client) *Entry {
 		Log:         c.Log.With(logging.KeyOwner, spec.OwnerName), Changed: c.Touched,
 	}
 	if !picture.IsUnix(spec.Listen) {
-		cfg.Owner = c.Owner.Of(spec.Client.Owner)
+		cfg.Owner = c.Owner.Of(store.UIDOf(spec.Client.Owner), spec.OwnerName).SharedWith(others(spec.Share))
 	}
 	u := &Entry{Spec: spec, Client: client, forward: forward.New(cfg)}
 	u.parts = c.launch("forward "+id, cfg.Log, u.forward.Run)
 	return u
+}
+
+// others says who else may use a forward; nil for nobody.
+func others(share string) func(uid string) bool {
+	group, named := strings.CutPrefix(share, api.ShareGroup)
+	switch {
+	case share == api.ShareEveryone:
+		return func(string) bool { return true }
+	case named:
+		return func(uid string) bool { return ipc.InGroup(uid, group) }
+	}
+	return nil
 }
 
 // Picture is how it is.
@@ -41,7 +57,7 @@ func (u *Entry) Picture() forward.Snapshot { return u.forward.Snapshot() }
 
 // numericUID is -1 where the system's user ids are no numbers.
 func numericUID(uid string) int {
-	n, err := strconv.Atoi(uid)
+	n, err := strconv.Atoi(store.UIDOf(uid))
 	if err != nil {
 		return -1
 	}

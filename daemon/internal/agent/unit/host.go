@@ -48,7 +48,7 @@ func (c Config) Host(edge string, spec plan.Link) (*Host, error) {
 		},
 		Report: func(m *wire.StreamEnded) { u.link.Report(m) },
 		Health: func(hostname string, sick bool) { u.link.SetSick(hostname, sick) },
-		Cert:   cfg.Cert, Log: c.Log, Changed: c.Touched,
+		Cert:   cfg.Cert, Log: c.Log, Changed: c.Touched, ResumeWindow: c.ResumeWindow,
 	})
 	cfg.Role, cfg.OSUser, cfg.Host = wire.RoleHost, store.Machine, u.connector
 	u.link = link.New(cfg)

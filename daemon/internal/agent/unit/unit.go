@@ -37,7 +37,9 @@ type Config struct {
 	BootID     string
 	Version    string
 	Log        *slog.Logger
-	Now        func() time.Time
+	// ResumeWindow bounds how long streams outlive what carries them; 0: not at all.
+	ResumeWindow time.Duration
+	Now          func() time.Time
 	// Touched is told that a snapshot has changed, Saved that a row has.
 	// Neither may block.
 	Touched, Saved func()
@@ -107,7 +109,7 @@ func (c Config) linkConfig(scope, edge string, spec plan.Link) (link.Config, err
 		Edge:       link.Edge{Name: spec.Host, Port: spec.Port, Address: spec.Address, CAPEM: spec.CAPEM, Proxy: spec.Proxy},
 		Cert:       cert,
 		DeviceName: c.DeviceName, BootID: c.BootID, Version: c.Version,
-		Log: c.Log, Now: c.Now, Changed: c.Touched,
+		Log: c.Log, Now: c.Now, Changed: c.Touched, ResumeWindow: c.ResumeWindow,
 	}, nil
 }
 

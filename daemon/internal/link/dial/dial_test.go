@@ -248,7 +248,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 		wire.CodeNoSuchTunnel, wire.CodeLimit, wire.CodeDraining, wire.CodeTicketFailed, wire.CodeGrantTimeout, wire.CodeReset,
 		wire.CodeCarrierLost, wire.CodeProtocol, wire.CodeRefused, wire.CodeAbandoned, wire.CodeInvalid, wire.CodeNotEnrolled,
 		wire.CodeHostnameTaken, wire.CodeOutOfScope, wire.CodeBadToken, wire.CodeHostKey, wire.CodeAppRemoved, wire.CodeHostRestarted,
-		wire.CodeKeyCopied,
+		wire.CodeKeyCopied, wire.CodeNoApp,
 	} {
 		if p := Reason(wire.Reason{Code: c}); p.Code == api.CodeInternal || p.Title == "" {
 			t.Errorf("%s: %+v", c, p)

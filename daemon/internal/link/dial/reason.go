@@ -40,6 +40,7 @@ var reasons = map[wire.Code]words{
 	wire.CodeOriginTimeout: {api.CodeOriginTimeout, "The service does not answer", hintOrigin},
 	wire.CodeOriginError:   {api.CodeOriginError, "The host cannot reach the service", hintOrigin},
 	wire.CodeNoSuchTunnel:  {api.CodeNoConnector, "The host no longer publishes this hostname", hintHost},
+	wire.CodeNoApp:         {api.CodeNoApp, "Nobody is allowed to reach it yet", "At the edge: sallyport-edge app add HOSTNAME --allow WHO"},
 	wire.CodeAppRemoved:    {api.CodeDenied, "The app was removed by an administrator", "Ask an administrator."},
 	wire.CodeLimit:         {api.CodeLimit, "Too many at once", hintAgain},
 	wire.CodeDraining:      {api.CodeDraining, "The edge is going away", hintAgain},

@@ -31,6 +31,8 @@ type Edge struct {
 	Welcome func(c *Conn, h *wire.Hello) wire.Message
 	// Handle may take a message; where it returns false, the edge does.
 	Handle func(c *Conn, req uint32, m wire.Message) bool
+	// ResumeMS is how long streams may wait for another trunk; 0: not at all.
+	ResumeMS int64
 	// Decide says why a stream is denied; nil admits.
 	Decide func(hostname string) *wire.Reason
 
@@ -233,6 +235,12 @@ func (e *Edge) handle(c *Conn, req uint32, m wire.Message) {
 		e.ended = append(e.ended, m)
 		e.mu.Unlock()
 		e.happened()
+	case *wire.Resume:
+		if t := e.ticketOf(m.Trunk); t != nil {
+			for _, s := range m.Streams {
+				t.host.Send(&wire.Grant{Trunk: m.Trunk, Stream: s.Stream, Session: "s1", Hostname: t.hostname, Resumes: true})
+			}
+		}
 	case *wire.Logout:
 		c.Reply(req, &wire.OK{})
 		c.Send(&wire.SessionEnded{Session: m.Session, Reason: wire.Reason{Code: wire.CodeLoggedOut}})
@@ -289,9 +297,11 @@ func (e *Edge) ticket(c *Conn, req uint32, m *wire.TicketRequest) {
 	e.mu.Unlock()
 	host.Send(&wire.Offer{
 		Trunk: t.id, Carrier: m.Carrier, Label: hostLabel, ClientLabel: clientLabel, EdgeID: EdgeID,
-		ClientKey: c.Key, Session: m.Session, Hostname: m.Hostname,
+		ClientKey: c.Key, Session: m.Session, Hostname: m.Hostname, ResumeMS: e.ResumeMS,
 	})
-	c.Reply(req, &wire.Ticket{Trunk: t.id, Label: clientLabel, EdgeID: EdgeID, HostKey: host.Key})
+	c.Reply(req, &wire.Ticket{
+		Trunk: t.id, Label: clientLabel, EdgeID: EdgeID, HostKey: host.Key, BootID: host.Hello.BootID, ResumeMS: e.ResumeMS,
+	})
 }
 
 func (e *Edge) ticketOf(id wire.TrunkID) *ticket {

@@ -109,6 +109,7 @@ func (p *Peer) Accept(m *wire.Offer) (*wire.Trunk, error) {
 	}
 	return wire.AcceptTrunk(ctx, raw, m.Label.ServerName(Name), wire.TrunkConfig{
 		ID: m.Trunk, Cert: p.Cert, PeerKey: m.ClientKey, ServerName: m.ClientLabel.ServerName(Name),
+		Carrier: m.Carrier, Resume: m.ResumeMS > 0,
 	})
 }
 

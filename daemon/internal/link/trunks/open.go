@@ -58,7 +58,7 @@ func (o *opens) made(s *wire.Stream) {
 	if op := o.byID[s.ID()]; op != nil {
 		op.stream = s
 		if op.denied != nil {
-			s.Deny(op.denied)
+			s.Reset(op.denied)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (o *opens) denied(m *wire.Denied) {
 	}
 	op.denied = &m.Reason
 	if op.stream != nil {
-		op.stream.Deny(&m.Reason)
+		op.stream.Reset(&m.Reason)
 	}
 }
 
@@ -86,7 +86,10 @@ func (o *opens) wasDenied(id wire.StreamID) bool {
 }
 
 // Denied takes the edge's refusal of one stream.
-func (p *Pool) Denied(m *wire.Denied) { p.opens.denied(m) }
+func (p *Pool) Denied(m *wire.Denied) {
+	p.opens.denied(m)
+	p.resumeDenied(m)
+}
 
 // Open opens a stream to the app of a hostname and waits for its Verdict. It
 // tries a second time where the first met something stale: a trunk whose host
@@ -240,21 +243,22 @@ func (p *Pool) slot(ctx context.Context, tr *trunk) (release func(), err error) 
 
 // watch counts the stream, and reports its end.
 func (p *Pool) watch(tr *trunk, s *wire.Stream) {
-	if !p.add(tr, s) {
-		return // the trunk is gone, and the stream with it
-	}
+	p.add(tr, s)
 	p.cfg.Log.Debug("stream open", "trunk", tr.id, "stream", s.ID(), "trace", s.Trace())
+	if tr.window > 0 {
+		p.watchBulk(s, 0)
+	}
 	// An idle stream has no goroutine for this.
 	s.AfterEnd(func() {
 		if !p.cfg.Go(func(context.Context) { p.ended(tr, s) }) {
-			p.drop(tr, s.ID()) // the daemon stops: there is nobody to tell
+			p.drop(s.ID()) // the daemon stops: there is nobody to tell
 		}
 	})
 }
 
 // ended reports the end of a stream.
 func (p *Pool) ended(tr *trunk, s *wire.Stream) {
-	p.drop(tr, s.ID())
+	p.drop(s.ID())
 	sent, received := s.Counters()
 	m := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received, Code: reasonOf(s.Err()).Code}
 	p.cfg.Log.Debug("stream closed", "trunk", m.Trunk, "stream", m.Stream, "code", m.Code, "bytes_to_origin", sent, "bytes_to_client", received)

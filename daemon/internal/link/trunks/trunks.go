@@ -1,7 +1,8 @@
 // Package trunks holds the trunks of a client's link and opens streams on them.
 //
 // Shapes: a Pool has one trunk per (session, hostname), made when first asked
-// for. A stream is asked for on the trunk and on the link at the same time; the
+// for, and lanes beside it, one for each stream that turned out to be bulk (lane.go).
+// A stream is asked for on the trunk and on the link at the same time; the
 // first of denied (link) and Verdict (trunk) wins.
 //
 // Concurrency: the goroutines of a Pool are tasks of the link (Config.Go) and
@@ -20,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/quota"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -51,6 +53,11 @@ type Config struct {
 	Go func(func(ctx context.Context)) bool
 	// Making bounds the making of a trunk, Verdict the wait for a stream's.
 	Making, Verdict time.Duration
+	// ResumeWindow bounds how long the streams of a lost trunk wait for another;
+	// 0: not at all.
+	ResumeWindow time.Duration
+	// LaneQuiet is how often a lane is looked at whether it is still needed.
+	LaneQuiet time.Duration
 }
 
 // ErrStopped: the link does not run.
@@ -63,15 +70,22 @@ const maxEarlyFailures = wire.MaxHalfJoinedSession
 type trunkKey struct{ session, hostname string }
 
 // trunk is one trunk: being made, then live, then perhaps retired (no new
-// streams).
+// streams), or lost (its streams wait for another).
 type trunk struct {
 	key trunkKey
+	// lane: it is no trunk but one stream's own connection; never changes.
+	lane bool
 	// ready is closed when wire or err is set; both are fixed from then on.
 	ready chan struct{}
 	wire  *wire.Trunk
 	err   error
 	// slots bounds the streams without Verdict: a host holds MaxUngranted.
 	slots chan struct{}
+	// want is the host process that it must lead to; nil: any will do.
+	want *wire.HostProcess
+	// host and window are what its ticket said; fixed once ready is closed.
+	host   wire.HostProcess
+	window time.Duration
 
 	// Guarded by Pool.mu.
 	id      wire.TrunkID
@@ -79,12 +93,30 @@ type trunk struct {
 	ended   *wire.Reason            // it was closed while it was made
 	streams map[wire.StreamID]*wire.Stream
 	retired bool
+	lost    bool
+	noLanes bool // edge or host have none
+}
+
+// kind is what its ticket is for.
+func (tr *trunk) kind() wire.CarrierKind {
+	if tr.lane {
+		return wire.CarrierLane
+	}
+	return wire.CarrierTrunk
+}
+
+func newTrunk(key trunkKey) *trunk {
+	return &trunk{
+		key: key, ready: make(chan struct{}), slots: make(chan struct{}, wire.MaxUngranted),
+		streams: make(map[wire.StreamID]*wire.Stream),
+	}
 }
 
 // Pool is the trunks of one link.
 type Pool struct {
 	cfg   Config
 	opens opens
+	lanes *quota.Buckets[trunkKey] // made of late
 
 	mu    sync.Mutex
 	byKey map[trunkKey]*trunk // where new streams go
@@ -97,6 +129,7 @@ func New(c Config) *Pool {
 	return &Pool{
 		cfg: c, opens: newOpens(), byKey: make(map[trunkKey]*trunk), all: make(map[*trunk]struct{}),
 		early: make(map[wire.TrunkID]wire.Reason),
+		lanes: quota.New[trunkKey](laneEvery, wire.MaxLanes, maxLaneKeys),
 	}
 }
 
@@ -107,10 +140,7 @@ func (p *Pool) trunk(ctx context.Context, key trunkKey) (tr *trunk, used bool, e
 	tr = p.byKey[key]
 	used = tr != nil && isReady(tr)
 	if tr == nil {
-		tr = &trunk{
-			key: key, ready: make(chan struct{}), slots: make(chan struct{}, wire.MaxUngranted),
-			streams: make(map[wire.StreamID]*wire.Stream),
-		}
+		tr = newTrunk(key)
 		if !p.cfg.Go(func(ctx context.Context) { p.keep(ctx, tr) }) {
 			p.mu.Unlock()
 			return nil, false, ErrStopped
@@ -127,10 +157,10 @@ func (p *Pool) trunk(ctx context.Context, key trunkKey) (tr *trunk, used bool, e
 	}
 }
 
-// keep makes a trunk and waits for its end.
+// keep makes a trunk, waits for its end, and looks after what it leaves.
 func (p *Pool) keep(ctx context.Context, tr *trunk) {
 	defer p.remove(tr)
-	log := p.cfg.Log.With("hostname", tr.key.hostname)
+	log := p.cfg.Log.With("hostname", tr.key.hostname, "carrier", tr.kind())
 	t, err := p.establish(ctx, tr)
 	if err != nil {
 		log.Warn("no trunk", "err", err)
@@ -149,9 +179,13 @@ func (p *Pool) keep(ctx context.Context, tr *trunk) {
 		t.CloseWith(&wire.Reason{Code: wire.CodeClosed, Text: "the daemon stopped"})
 		<-t.Done()
 	}
-	p.remove(tr)
+	resumes := p.lose(tr)
 	log.Info("trunk closed", "err", t.Err())
 	p.cfg.Changed()
+	if resumes {
+		p.resume(ctx, tr)
+		p.cfg.Changed()
+	}
 }
 
 // made takes a trunk into use, unless it was closed while it was made.
@@ -183,7 +217,7 @@ func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFun
 	if err != nil {
 		return nil, err
 	}
-	answer, err := link.Call(ctx, &wire.TicketRequest{Session: tr.key.session, Hostname: tr.key.hostname, Carrier: wire.CarrierTrunk})
+	answer, err := link.Call(ctx, &wire.TicketRequest{Session: tr.key.session, Hostname: tr.key.hostname, Carrier: tr.kind(), Host: tr.want})
 	if err != nil {
 		return nil, fmt.Errorf("ask for a ticket: %w", err)
 	}
@@ -192,6 +226,13 @@ func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFun
 		return nil, fmt.Errorf("answer %T to a ticket request", answer)
 	}
 	p.ticketed(tr, ticket.Trunk, abort)
+	tr.host = wire.HostProcess{Key: ticket.HostKey, BootID: ticket.BootID}
+	if ticket.BootID != "" {
+		tr.window = min(p.cfg.ResumeWindow, time.Duration(ticket.ResumeMS)*time.Millisecond)
+	}
+	if tr.want != nil && tr.host != *tr.want {
+		return nil, &wire.Reason{Code: wire.CodeHostRestarted, Text: "the edge names another process than the one that holds the streams"}
+	}
 	if err := p.checkKey(tr.key.hostname, ticket.HostKey); err != nil {
 		return nil, err
 	}
@@ -201,7 +242,8 @@ func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFun
 	}
 	t, err := wire.DialTrunk(ctx, raw, wire.TrunkConfig{
 		ID: ticket.Trunk, Cert: p.cfg.Cert, PeerKey: ticket.HostKey,
-		ServerName: ticket.Label.ServerName(edgeName), Carrier: wire.CarrierTrunk, Log: p.cfg.Log,
+		ServerName: ticket.Label.ServerName(edgeName), Carrier: tr.kind(),
+		Resume: tr.window > 0, Log: p.cfg.Log,
 	})
 	switch {
 	case err == nil:
@@ -290,8 +332,8 @@ func isReady(tr *trunk) bool {
 
 // closing ends the trunks that match, those that are being made included.
 func (p *Pool) closing(r *wire.Reason, match func(*trunk) bool) {
+	var parked []*wire.Stream
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for tr := range p.all {
 		if !match(tr) {
 			continue
@@ -301,11 +343,19 @@ func (p *Pool) closing(r *wire.Reason, match func(*trunk) bool) {
 			delete(p.byKey, tr.key)
 		}
 		switch {
+		case tr.lost:
+			for _, s := range tr.streams {
+				parked = append(parked, s)
+			}
 		case isReady(tr):
 			tr.wire.CloseWith(r)
 		case tr.abort != nil:
 			tr.abort(r)
 		}
+	}
+	p.mu.Unlock()
+	for _, s := range parked {
+		s.Reset(r)
 	}
 }
 
@@ -327,15 +377,7 @@ func (p *Pool) Cut(m *wire.Cut) {
 	}
 	// A stream is noted here before it is no longer noted there: one of them has it.
 	p.opens.denied(&wire.Denied{Trunk: m.Trunk, Stream: m.Stream, Reason: m.Reason})
-	p.mu.Lock()
-	var s *wire.Stream
-	for tr := range p.all {
-		if tr.id == m.Trunk {
-			s = tr.streams[m.Stream]
-		}
-	}
-	p.mu.Unlock()
-	if s != nil {
+	if s, _ := p.find(m.Stream); s != nil {
 		s.Reset(&m.Reason)
 	}
 }
@@ -344,7 +386,7 @@ func (p *Pool) Cut(m *wire.Cut) {
 func (p *Pool) Sweep(now time.Time, idle time.Duration) {
 	closed := &wire.Reason{Code: wire.CodeClosed, Text: "idle"}
 	p.closing(closed, func(tr *trunk) bool {
-		if !isReady(tr) || len(tr.slots) > 0 {
+		if !isReady(tr) || tr.lost || len(tr.slots) > 0 {
 			return false
 		}
 		since := tr.wire.IdleSince()
@@ -352,43 +394,72 @@ func (p *Pool) Sweep(now time.Time, idle time.Duration) {
 	})
 }
 
-// Refs are the live streams.
+// Refs are the live streams. Those that may outlive their trunk are listed as
+// parked: an edge that was restarted hears of them before their trunk is known to
+// be lost.
 func (p *Pool) Refs() []wire.StreamRef {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var refs []wire.StreamRef
 	for tr := range p.all {
 		for id := range tr.streams {
-			refs = append(refs, wire.StreamRef{Trunk: tr.id, Stream: id, Session: tr.key.session})
+			ref := wire.StreamRef{Trunk: tr.id, Stream: id, Session: tr.key.session}
+			if tr.window > 0 {
+				ref.Parked, ref.Hostname = true, tr.key.hostname
+			}
+			refs = append(refs, ref)
 		}
 	}
 	return refs
 }
 
-// Count is how many trunks and admitted streams there are.
+// Count is how many trunks and admitted streams there are; lanes do not count.
 func (p *Pool) Count() (trunks, streams int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for tr := range p.all {
-		trunks++
+		if !tr.lane {
+			trunks++
+		}
 		streams += len(tr.streams)
 	}
 	return trunks, streams
 }
 
-// add notes a stream that was admitted; false where the trunk is gone.
-func (p *Pool) add(tr *trunk, s *wire.Stream) bool {
+// add notes a stream that was admitted. Where its trunk is gone since, the stream
+// waits for another as those do that were noted before; where it may not, it ends.
+func (p *Pool) add(tr *trunk, s *wire.Stream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.all[tr]; !ok {
-		return false
+	if _, ok := p.all[tr]; ok {
+		tr.streams[s.ID()] = s
+		return
 	}
-	tr.streams[s.ID()] = s
-	return true
+	// Another record than tr, which may be about to be removed once more.
+	late := newTrunk(tr.key)
+	late.id, late.wire, late.host, late.window = tr.id, tr.wire, tr.host, tr.window
+	late.lost, late.retired = true, true
+	late.streams[s.ID()] = s
+	close(late.ready)
+	resume := func(ctx context.Context) {
+		p.resume(ctx, late)
+		p.cfg.Changed()
+	}
+	if tr.window == 0 || tr.ended != nil || !p.cfg.Go(resume) {
+		r := tr.ended
+		if r == nil {
+			r = &wire.Reason{Code: wire.CodeCarrierLost, Text: "the trunk ended as the stream began"}
+		}
+		s.Reset(r)
+		return
+	}
+	p.all[late] = struct{}{}
 }
 
-func (p *Pool) drop(tr *trunk, id wire.StreamID) {
+func (p *Pool) drop(id wire.StreamID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(tr.streams, id)
+	for tr := range p.all {
+		delete(tr.streams, id)
+	}
 }

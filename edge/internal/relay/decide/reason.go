@@ -7,6 +7,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -128,4 +129,35 @@ func (d *Decider) NoLonger() wire.Reason {
 		Code: wire.CodeDenied, Text: "you are no longer allowed to reach this app",
 		Hint: "for access ask " + d.Administrator(),
 	}
+}
+
+// NoApp is the note for a hostname that is routed, but for which there is no app.
+func NoApp(hostname string) *wire.Reason {
+	return &wire.Reason{Code: wire.CodeNoApp, Text: "the edge has no app " + hostname,
+		Hint: "At the edge: sallyport-edge app add " + hostname + " --allow WHO"}
+}
+
+// Short is a reason without its words, nil for nil.
+func Short(why *wire.Reason) *wire.Reason {
+	if why == nil {
+		return nil
+	}
+	return &wire.Reason{Code: why.Code}
+}
+
+// Carrier is what a ticket is asked for.
+func Carrier(m *wire.TicketRequest) (wire.CarrierKind, *wire.Reason) {
+	switch kind := cmp.Or(m.Carrier, wire.CarrierTrunk); {
+	case kind != wire.CarrierTrunk && kind != wire.CarrierLane:
+		return "", &wire.Reason{Code: wire.CodeInvalid, Text: "this edge joins trunks and lanes only"}
+	case kind == wire.CarrierLane && m.Host == nil:
+		return "", &wire.Reason{Code: wire.CodeInvalid, Text: "a lane is for a stream that a host has: the request names none"}
+	default:
+		return kind, nil
+	}
+}
+
+// NotOnALane refuses a stream that is to begin on a lane.
+func NotOnALane() *wire.Reason {
+	return &wire.Reason{Code: wire.CodeProtocol, Text: "no stream begins on a lane"}
 }

@@ -1,7 +1,8 @@
 // Package gate bounds the connections that have not said yet, or not shown, what
 // they are.
 //
-// Concurrency: all methods may be called from any goroutine; nothing blocks.
+// Concurrency: all methods may be called from any goroutine. Gate never blocks; Turns and
+// Pace.Await do, as they say.
 package gate
 
 import (

@@ -2,31 +2,85 @@ package gate
 
 import (
 	"net"
+	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // Turns lets few TLS handshakes compute at a time, so that a thousand daemons
 // that come back at once do not stand in the way of what lives. A handshake that
-// waits for its peer holds no turn: who stalls keeps nobody.
-type Turns struct{ free chan struct{} }
+// waits for its peer holds no turn: who stalls keeps nobody. Addresses take their
+// turns one after another, so that one that brings a thousand handshakes makes
+// others wait for one of them, not for all.
+type Turns struct {
+	mu    sync.Mutex
+	free  int
+	lines map[netip.Prefix]*line
+	next  []*line // those that wait, each once; the first has the next turn
+}
+
+// line is the handshakes of one address that wait, the oldest first.
+type line struct {
+	prefix  netip.Prefix
+	waiting []chan struct{}
+}
 
 // NewTurns lets n compute at a time.
-func NewTurns(n int) *Turns { return &Turns{free: make(chan struct{}, max(1, n))} }
+func NewTurns(n int) *Turns {
+	return &Turns{free: max(1, n), lines: make(map[netip.Prefix]*line)}
+}
 
-// Begin waits for a turn. The connection that it gives is to be used for the
-// handshake; call its Finish after that.
-func (t *Turns) Begin(c net.Conn, deadline time.Time) *Handshake {
-	h := &Handshake{Conn: c, turns: t, deadline: deadline}
-	t.free <- struct{}{}
+// Begin waits for a turn of an address. The connection that it gives is to be
+// used for the handshake; call its Finish after that.
+func (t *Turns) Begin(c net.Conn, addr netip.Addr, deadline time.Time) *Handshake {
+	h := &Handshake{Conn: c, turns: t, prefix: PrefixOf(addr), deadline: deadline}
+	t.take(h.prefix)
 	return h
+}
+
+func (t *Turns) take(prefix netip.Prefix) {
+	t.mu.Lock()
+	if t.free > 0 {
+		t.free--
+		t.mu.Unlock()
+		return
+	}
+	l := t.lines[prefix]
+	if l == nil {
+		l = &line{prefix: prefix}
+		t.lines[prefix], t.next = l, append(t.next, l)
+	}
+	turn := make(chan struct{})
+	l.waiting = append(l.waiting, turn)
+	t.mu.Unlock()
+	<-turn
+}
+
+func (t *Turns) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.next) == 0 {
+		t.free++
+		return
+	}
+	l := t.next[0]
+	t.next = t.next[1:]
+	close(l.waiting[0])
+	l.waiting = l.waiting[1:]
+	if len(l.waiting) > 0 {
+		t.next = append(t.next, l)
+	} else {
+		delete(t.lines, l.prefix)
+	}
 }
 
 // Handshake is a connection whose reading gives the turn up while it waits.
 type Handshake struct {
 	net.Conn
 	turns    *Turns
+	prefix   netip.Prefix
 	deadline time.Time
 	finished atomic.Bool
 }
@@ -36,9 +90,9 @@ func (h *Handshake) Read(p []byte) (int, error) {
 	if h.finished.Load() {
 		return h.Conn.Read(p)
 	}
-	<-h.turns.free
+	h.turns.give()
 	n, err := h.Conn.Read(p)
-	h.turns.free <- struct{}{}
+	h.turns.take(h.prefix)
 	if err == nil && time.Now().After(h.deadline) {
 		return 0, os.ErrDeadlineExceeded // not worth computing any more
 	}
@@ -48,6 +102,6 @@ func (h *Handshake) Read(p []byte) (int, error) {
 // Finish gives the turn back for good.
 func (h *Handshake) Finish() {
 	if !h.finished.Swap(true) {
-		<-h.turns.free
+		h.turns.give()
 	}
 }

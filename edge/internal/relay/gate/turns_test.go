@@ -2,6 +2,9 @@ package gate
 
 import (
 	"net"
+	"net/netip"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
@@ -11,9 +14,10 @@ func TestTurns(t *testing.T) {
 	t.Parallel()
 	turns := NewTurns(1)
 	deadline := time.Now().Add(time.Minute)
+	addr := netip.MustParseAddr("192.0.2.1")
 	stalled, peer := net.Pipe()
 	defer stalled.Close()
-	first := turns.Begin(stalled, deadline)
+	first := turns.Begin(stalled, addr, deadline)
 	read := make(chan byte)
 	go func() {
 		var b [1]byte
@@ -21,8 +25,8 @@ func TestTurns(t *testing.T) {
 		read <- b[0]
 	}()
 	honest, _ := net.Pipe()
-	second := turns.Begin(honest, deadline) // while the first waits
-	peer.Write([]byte("x"))                 // it has its byte, and waits for its turn
+	second := turns.Begin(honest, addr, deadline) // while the first waits
+	peer.Write([]byte("x"))                       // it has its byte, and waits for its turn
 	select {
 	case <-read:
 		t.Fatal("two compute at a time")
@@ -34,7 +38,46 @@ func TestTurns(t *testing.T) {
 		t.Errorf("read %q", b)
 	}
 	first.Finish()
-	if n := len(turns.free); n != 0 {
-		t.Errorf("%d turns are lost", n)
+	if turns.free != 1 {
+		t.Errorf("%d turns are free, want 1", turns.free)
 	}
+}
+
+// An address that has many waiting lets another in after one of them.
+func TestTurnsGoRoundTheAddresses(t *testing.T) {
+	t.Parallel()
+	turns := NewTurns(1)
+	many, one := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	deadline := time.Now().Add(time.Minute)
+	hold := turns.Begin(nil, many, deadline)
+	order := make(chan netip.Addr, 5)
+	waiting := 0
+	for _, addr := range []netip.Addr{many, many, many, one, many} {
+		go func() { // ends when its turn has come
+			h := turns.Begin(nil, addr, deadline)
+			order <- addr
+			h.Finish()
+		}()
+		waiting++
+		for inLine(turns) < waiting {
+			runtime.Gosched()
+		}
+	}
+	hold.Finish()
+	var got []netip.Addr
+	for range waiting {
+		got = append(got, <-order)
+	}
+	if want := []netip.Addr{many, one, many, many, many}; !slices.Equal(got, want) {
+		t.Errorf("turns came as %v, want %v", got, want)
+	}
+}
+
+func inLine(t *Turns) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.next {
+		n += len(l.waiting)
+	}
+	return n
 }

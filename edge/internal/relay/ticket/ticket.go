@@ -53,6 +53,8 @@ type Ticket struct {
 	Trunk     wire.TrunkID
 	Session   string
 	Connector string
+	// Carrier is what the ticket is for.
+	Carrier wire.CarrierKind
 	// Client and Host are the labels of the two sides.
 	Client, Host wire.Label
 }
@@ -91,14 +93,14 @@ func New(expired func(t Ticket, parked *peek.Conn, side Side)) *Table {
 }
 
 // Issue makes a ticket; ErrLimit where too many wait.
-func (t *Table) Issue(trunk wire.TrunkID, session, connector string) (Ticket, error) {
+func (t *Table) Issue(trunk wire.TrunkID, carrier wire.CarrierKind, session, connector string) (Ticket, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sessions[session] >= wire.MaxHalfJoinedSession || t.connectors[connector] >= wire.MaxHalfJoinedConnector {
 		return Ticket{}, ErrLimit
 	}
 	e := &entry{ticket: Ticket{
-		Trunk: trunk, Session: session, Connector: connector,
+		Trunk: trunk, Carrier: carrier, Session: session, Connector: connector,
 		Client: wire.NewLabel(), Host: wire.NewLabel(),
 	}}
 	t.labels[e.ticket.Client] = mark{e, Client}
@@ -176,10 +178,14 @@ func (t *Table) Arrive(c *peek.Conn, label wire.Label) (tk Ticket, client, host 
 	if !ok {
 		return tk, nil, nil, ErrLabel
 	}
-	if !wellFormed(c, side) {
+	if !wellFormed(c, side, tk.Carrier) {
 		return tk, nil, nil, ErrRule
 	}
-	sockopt.Carrier(c.Conn)
+	if tk.Carrier == wire.CarrierLane {
+		sockopt.Lane(c.Conn)
+	} else {
+		sockopt.Carrier(c.Conn)
+	}
 	other, ok := t.Join(tk.Trunk, side, c)
 	switch {
 	case !ok:
@@ -193,12 +199,12 @@ func (t *Table) Arrive(c *peek.Conn, label wire.Label) (tk Ticket, client, host 
 }
 
 // wellFormed checks the form of one end's first bytes: a host sends exactly one
-// record, a client asks for a trunk.
-func wellFormed(c *peek.Conn, side Side) bool {
+// record, a client asks for what the ticket is for.
+func wellFormed(c *peek.Conn, side Side, carrier wire.CarrierKind) bool {
 	if side == Host {
 		return c.Single()
 	}
-	return slices.Contains(c.Hello.ALPN, wire.ALPNTrunk)
+	return slices.Contains(c.Hello.ALPN, wire.ALPNOf(carrier))
 }
 
 // Void ends a ticket. It returns the connection that waited, nil where none did.

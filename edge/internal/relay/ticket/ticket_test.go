@@ -14,7 +14,7 @@ import (
 
 func issue(t *testing.T, table *Table, session, connector string) Ticket {
 	t.Helper()
-	tk, err := table.Issue(wire.NewTrunkID(), session, connector)
+	tk, err := table.Issue(wire.NewTrunkID(), wire.CarrierTrunk, session, connector)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestLimits(t *testing.T) {
 				for i := range tt.max {
 					first = issue(t, table, tt.session(i), "c")
 				}
-				if _, err := table.Issue(wire.NewTrunkID(), tt.session(tt.max), "c"); !errors.Is(err, ErrLimit) {
+				if _, err := table.Issue(wire.NewTrunkID(), wire.CarrierTrunk, tt.session(tt.max), "c"); !errors.Is(err, ErrLimit) {
 					t.Fatalf("error = %v, want ErrLimit", err)
 				}
 				table.Void(first.Trunk)

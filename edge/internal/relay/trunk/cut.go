@@ -3,7 +3,6 @@ package trunk
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/wire"
@@ -41,19 +40,20 @@ func (t *Table) cutAll(ctx context.Context, trunks []*trunk, why wire.Reason) (s
 	return streams
 }
 
-// reset closes pairs with a RST after headStart, and waits until they are closed.
+// reset closes pairs with a RST after headStart, and waits until they are closed
+// and their rows say so.
 func (t *Table) reset(ctx context.Context, joined []*trunk) {
 	ctx, cancel := context.WithTimeout(ctx, headStart)
 	defer cancel()
 	for _, x := range joined {
 		select {
-		case <-x.pair.Done():
+		case <-x.done:
 		case <-ctx.Done():
 			x.pair.Reset()
 		}
 	}
 	for _, x := range joined {
-		<-x.pair.Done()
+		<-x.done
 	}
 }
 
@@ -120,7 +120,7 @@ func (t *Table) lose(x *trunk) {
 	switch {
 	case pair != nil:
 		pair.Reset()
-		<-pair.Done()
+		<-x.done
 	case !over:
 		t.drop(x.id)
 	}
@@ -145,13 +145,12 @@ func (t *Table) CutStream(ctx context.Context, id wire.StreamID, why wire.Reason
 		t.endParked(ctx, []*stream{s}, why.Code)
 		return nil
 	}
-	timer := time.NewTimer(wire.CutDoneWait)
-	defer timer.Stop()
+	soon, cancel := context.WithTimeout(ctx, t.cfg.CutTime)
+	defer cancel()
 	select {
 	case <-done:
 		return nil
-	case <-timer.C:
-	case <-ctx.Done():
+	case <-soon.Done():
 	}
 	t.log.Warn("host did not confirm a cut: its trunk is closed", "stream", id, "trunk", x.id, "connector", x.host.Connector)
 	t.cutAll(ctx, []*trunk{x}, why)

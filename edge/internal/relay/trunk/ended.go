@@ -21,14 +21,17 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	}
 	switch {
 	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
-		s.confirmLocked()
+		s.figures = m
 		t.mu.Unlock()
-		t.endStream(s, m, m.Code)
+		t.endStream(s, m.Code)
+		t.mu.Lock()
+		s.confirmLocked() // last: who waits for the cut finds no row any more
+		t.mu.Unlock()
 		return
 	case l.Role() == wire.RoleClient && l.Key() == s.trunk.clientKey:
 		s.ended = true
-		if s.client == nil {
-			s.client = m
+		if s.figures == nil {
+			s.figures = m
 		}
 		if s.granted {
 			t.endSoonLocked(s)
@@ -51,7 +54,7 @@ func (t *Table) endSoonLocked(s *stream) {
 func (t *Table) askHost(s *stream) {
 	host := t.cfg.Link(t.hostOf(s.trunk))
 	if host == nil { // where it comes back with the stream, Reconcile cuts that
-		t.endStream(s, nil, wire.CodeCarrierLost)
+		t.endStream(s, wire.CodeCarrierLost)
 		return
 	}
 	host.Tell(&wire.Cut{Trunk: s.trunk.id, Stream: s.id, Reason: wire.Reason{
@@ -60,29 +63,26 @@ func (t *Table) askHost(s *stream) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.streams[s.id] == s && !t.stopped {
-		s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.endStream(s, nil, wire.CodeCarrierLost) })
+		s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.endStream(s, wire.CodeCarrierLost) })
 	}
 }
 
 // endStream ends a granted stream once. Without the host's figures those of the
 // client count; code is what is known where neither has spoken.
-func (t *Table) endStream(s *stream, figures *wire.StreamEnded, code wire.Code) {
+func (t *Table) endStream(s *stream, code wire.Code) {
 	t.mu.Lock()
 	if !s.granted || !t.forgetLocked(s) {
 		t.mu.Unlock()
 		return
 	}
-	if figures == nil {
-		figures = s.client
-	}
-	if figures != nil {
-		code = figures.Code
-	}
+	figures := s.figures
 	switch {
 	case s.cut != nil:
 		code = s.cut.Code
 	case s.trunk.cut != nil:
 		code = s.trunk.cut.Code
+	case figures != nil:
+		code = figures.Code
 	}
 	t.buryLocked(s, code)
 	empty, host := s.trunk.emptyOrphanLocked(), s.trunk.host

@@ -54,8 +54,9 @@ func (t *Table) auditRefused(l Link, s sessions.Session, hostname string, why *w
 
 // issue decides a ticket and makes its row.
 func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.Ticket, *wire.Offer, *registry.Host, *wire.Reason) {
-	if m.Carrier != wire.CarrierTrunk && m.Carrier != "" {
-		return nil, nil, nil, &wire.Reason{Code: wire.CodeInvalid, Text: "this edge joins trunks only"}
+	kind, why := decide.Carrier(m)
+	if why != nil {
+		return nil, nil, nil, why
 	}
 	hostname, err := policy.Normalise(m.Hostname)
 	if err != nil {
@@ -69,13 +70,13 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 		return nil, nil, nil, why
 	}
 	x := &trunk{
-		id: wire.NewTrunkID(), session: s, hostname: hostname, clientKey: l.Key(), hostKey: host.Key,
+		id: wire.NewTrunkID(), carrier: kind, session: s, hostname: hostname, clientKey: l.Key(), hostKey: host.Key,
 		address: l.Address(), resume: t.cfg.Apps.ResumeWindow(hostname), host: host, streams: make(map[wire.StreamID]*stream),
 	}
 	if why := t.admit(x); why != nil {
 		return nil, nil, nil, why
 	}
-	tk, err := t.tickets.Issue(x.id, s.ID, host.Connector)
+	tk, err := t.tickets.Issue(x.id, x.carrier, s.ID, host.Connector)
 	if err != nil {
 		t.drop(x.id)
 		if errors.Is(err, ticket.ErrLimit) {
@@ -89,7 +90,7 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 			Trunk: x.id, Label: tk.Client, EdgeID: edge, HostKey: host.Key, BootID: host.BootID, ResumeMS: resume,
 		},
 		&wire.Offer{
-			Trunk: x.id, Carrier: wire.CarrierTrunk, Label: tk.Host, ClientLabel: tk.Client, EdgeID: edge,
+			Trunk: x.id, Carrier: x.carrier, Label: tk.Host, ClientLabel: tk.Client, EdgeID: edge,
 			ClientKey: x.clientKey, Session: s.ID, Person: s.Person, Hostname: hostname, ResumeMS: resume,
 		}, host, nil
 }
@@ -98,17 +99,20 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 // again: an end that came before the row was there has not cut it.
 func (t *Table) admit(x *trunk) *wire.Reason {
 	t.mu.Lock()
-	n := 0
+	n, lanes := 0, 0
 	for _, y := range t.trunks {
 		if y.session.ID == x.session.ID && !y.parked {
 			n++
+			if y.carrier == wire.CarrierLane {
+				lanes++
+			}
 		}
 	}
 	var why *wire.Reason
 	switch {
 	case t.stopped, t.leaving.Load():
 		why = decide.Draining()
-	case n >= maxTrunks:
+	case n >= maxTrunks, x.carrier == wire.CarrierLane && lanes >= wire.MaxSessionLanes:
 		why = decide.TooMany("too many connections of this session")
 	}
 	if why != nil {

@@ -3,7 +3,6 @@ package trunk
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
@@ -49,7 +48,7 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 	x := t.trunks[id]
 	live := err == nil && x != nil && x.cut == nil && !t.stopped
 	if live {
-		x.pair = pair
+		x.pair, x.done = pair, make(chan struct{})
 	}
 	t.mu.Unlock()
 	if !live {
@@ -79,10 +78,8 @@ func (t *Table) trunkOver(x *trunk, err error) {
 		x.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.settle(x, wire.CodeCarrierLost) })
 	}
 	t.mu.Unlock()
-	if err != nil && !errors.Is(err, splice.ErrReset) && !errors.Is(err, io.EOF) {
-		t.log.Debug("trunk lost", "trunk", x.id, "error", err)
-	}
-	t.log.Debug("trunk over", "trunk", x.id, "bytes_in", up, "bytes_out", down)
+	close(x.done)
+	t.log.Debug("trunk over", "trunk", x.id, "bytes_in", up, "bytes_out", down, "error", err)
 }
 
 // settle ends what is still open on a trunk that is over, with what is known.
@@ -95,7 +92,7 @@ func (t *Table) settle(x *trunk, code wire.Code) {
 	}
 	t.mu.Unlock()
 	for _, s := range left {
-		t.endStream(s, nil, code)
+		t.endStream(s, code)
 	}
 }
 

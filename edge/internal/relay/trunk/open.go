@@ -27,6 +27,8 @@ func (t *Table) Reserve(l Link, m *wire.OpenRequest) (*Open, *wire.Reason) {
 		return nil, why
 	case m.Stream.IsZero() || t.streams[m.Stream] != nil:
 		return nil, decide.UsedBefore()
+	case x.carrier == wire.CarrierLane:
+		return nil, decide.NotOnALane()
 	}
 	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: x, started: time.Now()}
 	x.streams[s.id], t.streams[s.id] = s, s
@@ -45,7 +47,7 @@ func (t *Table) ownLocked(l Link, id wire.TrunkID) (*trunk, *wire.Reason) {
 		return nil, decide.Draining()
 	case x.over:
 		return nil, decide.Gone
-	case len(x.streams) >= maxStreams:
+	case len(x.streams) >= maxStreams, x.carrier == wire.CarrierLane && len(x.streams) > 0:
 		return nil, decide.TooMany("too many streams")
 	}
 	return x, nil

@@ -57,7 +57,7 @@ func (t *Table) heldLocked(x *trunk) []*stream {
 	return held
 }
 
-// tellCut tells both daemons of the cut of a trunk, and names what is parked.
+// tellCut tells both daemons, and names what is parked.
 func (t *Table) tellCut(x *trunk, held []*stream, why wire.Reason) {
 	for _, l := range t.endsOf(x) {
 		l.Tell(&wire.Cut{Trunk: x.id, Reason: why})
@@ -70,7 +70,7 @@ func (t *Table) tellCut(x *trunk, held []*stream, why wire.Reason) {
 // endParked ends streams that are parked and were cut. It waits a little for the
 // word of their hosts, as far as those are there: no byte passes in any case.
 func (t *Table) endParked(ctx context.Context, parked []*stream, code wire.Code) {
-	ctx, cancel := context.WithTimeout(ctx, wire.CutDoneWait)
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.CutTime)
 	defer cancel()
 	for _, s := range parked {
 		if t.cfg.Link(t.hostOf(s.trunk)) != nil {
@@ -81,17 +81,17 @@ func (t *Table) endParked(ctx context.Context, parked []*stream, code wire.Code)
 		}
 	}
 	for _, s := range parked {
-		t.endStream(s, nil, code)
+		t.endStream(s, code)
 	}
 }
 
-// buryLocked keeps in mind the end of what a daemon may come back with.
+// buryLocked keeps in mind the end, unless in order, of what a daemon may come back with.
 func (t *Table) buryLocked(s *stream, code wire.Code) {
 	x, cut := s.trunk, s.cut
 	if cut == nil {
 		cut = x.cut
 	}
-	if cut == nil && !x.parked || x.resume == 0 || t.stopped {
+	if cut == nil && (!x.parked || code == wire.CodeClosed) || x.resume == 0 || t.stopped {
 		return
 	}
 	why := wire.Reason{Code: code, Text: "the stream has ended"}

@@ -68,13 +68,15 @@ func (t *Table) fitsLocked(s *stream) *wire.Reason {
 
 // moveLocked puts a stream that was granted in the place of its row before.
 func (t *Table) moveLocked(s *stream) {
+	moved := false
 	if cur := t.streams[s.id]; cur != nil {
+		moved = !cur.trunk.over && (cur.trunk.carrier == wire.CarrierLane || s.trunk.carrier == wire.CarrierLane)
 		s.started = cur.started
 		cur.trunk.host.AddStreams(-1)
 		t.forgetLocked(cur)
 	}
 	t.streams[s.id], s.trunk.streams[s.id] = s, s
-	t.cfg.Meter.Resumed()
+	t.cfg.Meter.Resumed(moved)
 }
 
 // notResumed has the host end a stream that was refused another trunk for good:

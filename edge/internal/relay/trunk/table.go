@@ -26,25 +26,15 @@ const (
 	// are reset: the two travel apart, and a person is to see the reason, not a
 	// lost connection. A daemon that hears it ends the trunk at once.
 	headStart = 50 * time.Millisecond
+	// maxParked bounds the streams of one session that wait for another trunk.
+	maxParked = maxStreams
 )
-
-// maxParked bounds the streams of one session that wait for another trunk.
-const maxParked = maxStreams
 
 // Link is one link of one device key.
 type Link = decide.Link
 
-// Meter counts. Its methods are cheap and never block.
-type Meter interface {
-	// Decision: a ticket or a stream was decided.
-	Decision(allow bool)
-	// StreamEnded: a granted stream is over, with the code of its end.
-	StreamEnded(code string)
-	// Resumed: a stream goes on with another trunk.
-	Resumed()
-	// Expired: a stream that could have gone on did not do so in time.
-	Expired()
-}
+// Meter counts.
+type Meter = decide.Meter
 
 // Config joins the table with the rooms it asks. All are required.
 type Config struct {
@@ -52,6 +42,8 @@ type Config struct {
 	Audit *audit.Log
 	Meter Meter
 	Log   *slog.Logger
+	// CutTime is how long a host's word that a stream is cut is waited for.
+	CutTime time.Duration
 	// ReportTime is how long a host's figures of a stream that is over are waited for.
 	ReportTime time.Duration
 	// OrphanTime is how long a trunk outlives its host's link at most.
@@ -95,6 +87,7 @@ func New(cfg Config) *Table {
 // trunk is the row of one ticket, and of what was joined by it.
 type trunk struct {
 	id        wire.TrunkID
+	carrier   wire.CarrierKind
 	session   sessions.Session // as it was when the ticket was given
 	hostname  string
 	clientKey wire.KeyID
@@ -107,7 +100,8 @@ type trunk struct {
 	host *registry.Host
 
 	// Guarded by Table.mu, as are address, host and hostKey where the row is restored.
-	pair    *splice.Pair // nil while waiting, and where the row is restored
+	pair    *splice.Pair  // nil while waiting, and where the row is restored
+	done    chan struct{} // of a pair: closed when it has ended, and the row says so
 	streams map[wire.StreamID]*stream
 	cut     *wire.Reason // why it was cut
 	over    bool
@@ -135,7 +129,7 @@ type stream struct {
 	// Guarded by Table.mu.
 	granted bool
 	ended   bool              // its client gave it up while it was being decided
-	client  *wire.StreamEnded // the client's word of its end
+	figures *wire.StreamEnded // of its end: the host's, until then the client's
 	timer   *time.Timer       // waits for the host's word
 	cut     *wire.Reason
 	cutDone chan struct{} // closed when the host has cut it; nil while nobody asked

@@ -1,0 +1,132 @@
+package carrier
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/reason"
+)
+
+// Run has the riders write what nobody may wait for, until the line ends and its
+// carriers have; they must be closed by then.
+func (m *Line) Run() {
+	m.writeControl()
+	m.mu.Lock()
+	if m.ackTimer != nil {
+		m.ackTimer.Stop()
+	}
+	m.mu.Unlock()
+	m.wg.Wait()
+}
+
+func (m *Line) wakeUp() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Line) ackNow() {
+	m.mu.Lock()
+	late := m.acks
+	m.acks = nil
+	for _, c := range late {
+		c.ackQueued = false
+	}
+	m.mu.Unlock()
+	for _, c := range late {
+		c.rider.AckLate()
+	}
+}
+
+// writeControl writes what nobody else may wait for, the frames of several
+// streams together.
+func (m *Line) writeControl() {
+	for {
+		select {
+		case <-m.wake:
+		case <-m.ctx.Done():
+			return
+		}
+		m.mu.Lock()
+		list := m.urgent
+		m.urgent = nil
+		for _, c := range list {
+			c.urged = false
+		}
+		leave := m.told
+		if leave {
+			list = slices.Collect(maps.Keys(m.carriers))
+		}
+		m.mu.Unlock()
+		for _, c := range list {
+			c.rider.Flush(leave)
+		}
+		if leave && !m.cfg.Lane { // a lane ends when the other end has taken the word
+			m.cfg.Road.Flush()
+			m.End(m.Err())
+		}
+	}
+}
+
+// Close ends all streams with a reason, which the other end is told, and then the
+// line. It does not wait; the other end may have leaveWait to take the word.
+func (m *Line) Close(r *reason.Reason) {
+	m.mu.Lock()
+	first := m.leaving == nil
+	if first {
+		m.leaving = r
+	}
+	list := slices.Collect(maps.Keys(m.carriers))
+	m.mu.Unlock()
+	for _, c := range list {
+		c.rider.Cut(r)
+	}
+	if len(list) == 0 || m.ctx.Err() != nil {
+		m.End(r)
+		return
+	}
+	if first {
+		stop := time.AfterFunc(leaveWait, func() { m.End(r) })
+		context.AfterFunc(m.ctx, func() { stop.Stop() })
+	}
+	m.mu.Lock()
+	m.told = true
+	m.mu.Unlock()
+	m.wakeUp()
+}
+
+// Shrink lets carriers that brought bulk and are quiet now give their buffers
+// back. It does not wait.
+func (m *Line) Shrink(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ctx.Err() != nil {
+		return
+	}
+	var quiet []*Carrier
+	keep := m.grown[:0]
+	for _, c := range m.grown {
+		if m.cfg.Road.Age(now)-time.Duration(c.lastBulk.Load()) > idleAfter {
+			c.listed = false
+			quiet = append(quiet, c)
+		} else {
+			keep = append(keep, c)
+		}
+	}
+	clear(m.grown[len(keep):])
+	m.grown = keep
+	if len(quiet) == 0 {
+		return
+	}
+	// yamux holds a stream's lock while it waits for the rest of a frame, so
+	// this may wait; it ends with the carriers.
+	m.wg.Go(func() {
+		for _, c := range quiet {
+			c.lastBulk.Store(0)
+			c.channel.Shrink()
+		}
+	})
+}

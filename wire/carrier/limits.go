@@ -1,0 +1,29 @@
+package carrier
+
+import "time"
+
+// The numbers of a line (docs/protocol.md repeats them).
+const (
+	// MaxOpening is how many streams of one trunk a client has waiting for their
+	// Verdict at once. The host bears twice as many before it refuses, since
+	// ends and openings of different streams may overtake each other.
+	MaxOpening = 64
+	// MaxRefused is how many streams that the host refused the client may leave
+	// unclosed.
+	MaxRefused = 1 << 10
+	// CloseWait is how long the other end may take to close its half of a
+	// stream that is over.
+	CloseWait = 60 * time.Second
+
+	// OpenWait is how long a carrier may stay without its first frame.
+	OpenWait = 10 * time.Second
+
+	// leaveWait is how long a line that is closed may take to tell its streams.
+	leaveWait = 250 * time.Millisecond
+	// ackDelay is how long a small acknowledgement may wait for company.
+	ackDelay = 20 * time.Millisecond
+	// idleAfter is how long a carrier is quiet before its buffers shrink.
+	idleAfter = 2 * time.Second
+	// bulkFrame is the payload from which a frame counts as bulk.
+	bulkFrame = 4 << 10
+)

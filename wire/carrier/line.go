@@ -1,0 +1,264 @@
+package carrier
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/policer"
+	"github.com/sallyport/sallyport/wire/reason"
+)
+
+var errRefused = errors.New("refused streams are not closed by the other end")
+
+// Config is what a Line stands on.
+type Config struct {
+	Road Road
+	// OpenCarrier opens a channel; nil at the host.
+	OpenCarrier func(ctx context.Context) (Channel, error)
+	// Lane says that the connection is a lane: it brings one stream, which began on
+	// a trunk, and ends when that has left it.
+	Lane bool
+	// Local and Remote are the addresses that streams show.
+	Local, Remote net.Addr
+	// Resume says that streams which are admitted outlive the loss of the trunk:
+	// they are parked, and their owner takes them from Remains.
+	Resume bool
+	Log    *slog.Logger
+}
+
+// Line is what the carriers of one end of a trunk share.
+type Line struct {
+	cfg     Config
+	client  bool
+	ctx     context.Context // ends with the line; its cause is why
+	cancel  context.CancelCauseFunc
+	wg      sync.WaitGroup
+	opening chan struct{} // client: a slot for each carrier without an answer
+	wake    chan struct{} // one slot: urgent has work
+
+	mu        sync.Mutex
+	streams   int
+	idleSince time.Time
+	waiting   int         // host: streams neither admitted nor refused
+	refused   int         // host: refused, and not closed by the client
+	urgent    []*Carrier  // with something to be written at once
+	acks      []*Carrier  // with an acknowledgement that may wait
+	ackTimer  *time.Timer // runs while acks is not empty
+	grown     []*Carrier  // carried bulk, to be shrunk when quiet
+	carriers  map[*Carrier]struct{}
+	leaving   error // why the line takes nothing new
+	told      bool  // and all streams have ended for it
+}
+
+// NewLine makes a line; Run starts it.
+func NewLine(cfg Config) *Line {
+	m := &Line{
+		cfg: cfg, client: cfg.OpenCarrier != nil,
+		opening:   make(chan struct{}, MaxOpening),
+		wake:      make(chan struct{}, 1),
+		idleSince: time.Now(), carriers: make(map[*Carrier]struct{}),
+	}
+	m.ctx, m.cancel = context.WithCancelCause(context.Background())
+	return m
+}
+
+// Client says which end this is.
+func (m *Line) Client() bool { return m.client }
+
+// Resumes says whether streams may outlive the line.
+func (m *Line) Resumes() bool { return m.cfg.Resume }
+
+// Lane says that streams go on with the line, and never begin on it.
+func (m *Line) Lane() bool { return m.cfg.Lane }
+
+// LocalAddr is what streams show as theirs, RemoteAddr as the other end's.
+func (m *Line) LocalAddr() net.Addr { return m.cfg.Local }
+
+// RemoteAddr is explained at LocalAddr.
+func (m *Line) RemoteAddr() net.Addr { return m.cfg.Remote }
+
+// Dial opens a channel (client). It ends with the line.
+func (m *Line) Dial() (Channel, error) { return m.cfg.OpenCarrier(m.ctx) }
+
+// WaitSlot waits for leave to have one more carrier without the host's word;
+// Answered gives it back (client).
+func (m *Line) WaitSlot(ctx context.Context) error {
+	select {
+	case m.opening <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-m.ctx.Done():
+		return m.Loss()
+	}
+}
+
+// Knocked counts a carrier that the client has opened until it is Answered
+// (host), and says whether there are too many.
+func (m *Line) Knocked() (crowded bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting++
+	return m.waiting > 2*MaxOpening
+}
+
+// Answered says that a carrier has its answer. refused counts at the host, until
+// RefusedGone.
+func (m *Line) Answered(refused bool) {
+	if m.client {
+		<-m.opening
+		return
+	}
+	m.mu.Lock()
+	m.waiting--
+	if refused {
+		m.refused++
+	}
+	tooMany := m.refused > MaxRefused
+	m.mu.Unlock()
+	if tooMany {
+		m.Breach(errRefused)
+	}
+}
+
+// RefusedGone counts a refused stream off that the client has closed.
+func (m *Line) RefusedGone() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused--
+}
+
+// Enter starts the rider of a carrier, and counts its stream where it is not
+// over, until Leave; false once the line ended.
+func (m *Line) Enter(c *Carrier, live bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ctx.Err() != nil || m.leaving != nil {
+		return false
+	}
+	if live {
+		m.streams++
+	}
+	m.carriers[c] = struct{}{}
+	m.wg.Go(c.rider.Run) // ends with its carrier
+	return true
+}
+
+// Leave counts a stream out.
+func (m *Line) Leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.streams--
+	if m.streams == 0 {
+		m.idleSince = time.Now()
+	}
+}
+
+// Left takes a carrier out whose reader is done.
+func (m *Line) Left(c *Carrier) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.carriers, c)
+	if m.cfg.Lane {
+		m.cancel(cmp.Or(m.cfg.Road.Failure(), ErrLeft))
+	}
+}
+
+// ErrLeft ends a lane whose stream is over, or goes on elsewhere.
+var ErrLeft = errors.New("its stream has left it")
+
+// Repeat has every rider say that it is there.
+func (m *Line) Repeat() {
+	m.mu.Lock()
+	list := slices.Collect(maps.Keys(m.carriers))
+	m.mu.Unlock()
+	for _, c := range list {
+		c.rider.Repeat()
+	}
+}
+
+// Spawn starts what ends with the line at the latest; false once it ended.
+func (m *Line) Spawn(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ctx.Err() != nil {
+		return false
+	}
+	m.wg.Go(f)
+	return true
+}
+
+// Count is how many streams are not over, and since when there are none.
+func (m *Line) Count() (streams int, idleSince time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.streams > 0 {
+		return m.streams, time.Time{}
+	}
+	return 0, m.idleSince
+}
+
+// Done is closed, and Err is set, when the line has ended.
+func (m *Line) Done() <-chan struct{} { return m.ctx.Done() }
+
+// Err is why the line ended, nil while it lives.
+func (m *Line) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leaving != nil {
+		return m.leaving
+	}
+	return context.Cause(m.ctx)
+}
+
+// Alive says that neither the line nor its connection has ended.
+func (m *Line) Alive() bool { return m.ctx.Err() == nil && m.cfg.Road.Failure() == nil }
+
+// End ends the line and its streams; the first cause stays.
+func (m *Line) End(err error) {
+	m.cancel(err)
+	m.cfg.Road.Close()
+}
+
+// Breach ends the line because the other end broke the protocol.
+func (m *Line) Breach(err error) {
+	if m.ctx.Err() == nil {
+		m.cfg.Log.Warn("trunk ended: the other end breaks the protocol", "error", err)
+	}
+	m.End(broken(err))
+}
+
+// ErrLost is the loss of a line, after which streams may go on with another.
+var ErrLost = &reason.Reason{Code: reason.CarrierLost, Text: "the connection to the other daemon was lost"}
+
+// Loss is the error of a stream whose line is gone.
+func (m *Line) Loss() error {
+	err := context.Cause(m.ctx)
+	var r *reason.Reason
+	var v *policer.Violation
+	switch {
+	case errors.As(err, &r):
+		return err
+	case err == nil:
+		err = m.cfg.Road.Failure()
+	}
+	switch {
+	case err == nil:
+		return ErrLost
+	case errors.As(err, &v):
+		return broken(err)
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
+}
+
+func broken(err error) error {
+	return fmt.Errorf("%w: %w", &reason.Reason{Code: reason.Protocol, Text: "the other end breaks the protocol"}, err)
+}

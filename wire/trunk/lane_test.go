@@ -1,0 +1,75 @@
+package trunk
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/wire/envelope"
+)
+
+// Who has written nothing for a while on a lane says that it lives, and leaves who
+// does not.
+func TestQuietLaneSaysThatItLives(t *testing.T) {
+	t.Parallel()
+	near, far := tcpPair(t)
+	client, err := Client(near, near, Config{Resume: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := Host(far, far, Config{Resume: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Admit()
+	if err := c.Verdict(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a, b := tcpPair(t)
+	lane := Lane(b.(*net.TCPConn), b, Config{}, true)
+	t.Cleanup(func() {
+		a.Close()
+		for _, x := range []*Trunk{client, host, lane} {
+			x.CloseWith(nil)
+			<-x.Done()
+		}
+	})
+	if err := lane.Attach(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	a.SetDeadline(time.Now().Add(patience))
+	in := envelope.NewReader(a, func(int) {})
+	next := func(want envelope.Type) {
+		t.Helper()
+		kind, n, err := in.Next()
+		if err != nil || kind != want {
+			t.Fatalf("frame %d, %v, want %d", kind, err, want)
+		}
+		if _, err := in.Body(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next(envelope.Attach)
+	a.Write(envelope.AppendAttach(nil, envelope.Attachment{ID: c.ID(), Epoch: 1}))
+	next(envelope.Ack)
+	w := &watchman{t: lane}
+	if err := w.look(time.Now().Add(PingAfter + time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	next(envelope.Ack)
+	if lane.RTT() <= 0 {
+		t.Error("no round trip was measured")
+	}
+	if err := w.look(time.Now().Add(DeadAfter + time.Second)); !errors.Is(err, errDead) {
+		t.Errorf("a silent peer: %v", err)
+	}
+}
