@@ -34,7 +34,7 @@ build: ## build the programs into bin/
 
 .PHONY: deps
 deps: ## install what the tests use (as root; says what it leaves out elsewhere)
-	@test/scripts/deps.sh
+	@GO=$(GO) test/scripts/deps.sh
 
 .PHONY: test
 test: deps build race fuzzseeds ## everything CI checks: tests (with -race where goroutines meet), 2 s a fuzz target, stories on the real programs
