@@ -19,69 +19,67 @@ func (a *app) accessCommand() *cobra.Command {
 }
 
 func (a *app) accessTCPCommand() *cobra.Command {
-	var f forwardFlags
-	var noBrowser bool
-	c := &cobra.Command{
+	c, run := a.reachCommand(&cobra.Command{
 		Use:   "tcp --hostname HOSTNAME [--url localhost:PORT]",
 		Short: "Reach a TCP service at a local port, or by standard input and output",
 		Example: `  sallyport access tcp --hostname tcp.site.com --url localhost:9210
   sallyport access tcp --hostname tcp.site.com < request > answer`,
-		Args:              cobra.MaximumNArgs(2),
-		ValidArgsFunction: a.completeOne(appNames),
-		RunE: func(c *cobra.Command, args []string) error {
-			if f.url == "" && f.unix == "" && len(args) < 2 {
-				host, err := hostOf(f.hostname, args)
-				if err != nil {
-					return err
-				}
-				return a.stdio(c.Context(), host, f.edge, noBrowser)
-			}
-			in, err := f.input(args)
-			if err != nil {
-				return err
-			}
-			if in.Edge, err = a.walk.Edge(c.Context(), f.edge, in.Hostname, false); err != nil {
-				return err
-			}
-			return a.walk.Forward(c.Context(), in, noBrowser)
-		},
+	})
+	c.RunE = run
+	return c
+}
+
+func (a *app) accessSSHCommand() *cobra.Command {
+	var printConfig bool
+	c, run := a.reachCommand(&cobra.Command{
+		Use:   "ssh --hostname HOSTNAME [--url localhost:PORT]",
+		Short: "Reach an ssh server as ssh's ProxyCommand, or at a local port",
+		Example: `  sallyport access ssh --hostname ssh.site.com --print-config >> ~/.ssh/config
+  ssh -o ProxyCommand='sallyport access ssh --hostname %h' alice@ssh.site.com`,
+	})
+	c.Flags().BoolVar(&printConfig, "print-config", false, "print the lines for ~/.ssh/config instead")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if !printConfig {
+			return run(c, args)
+		}
+		h, err := hostOf(c.Flag("hostname").Value.String(), args)
+		if err != nil {
+			return err
+		}
+		return a.printSSHConfig(h)
 	}
+	return c
+}
+
+// reachCommand gives a command the flags of a service to be reached, and what
+// reaches it: at a local port where one is named, else by standard input and
+// output.
+func (a *app) reachCommand(c *cobra.Command) (*cobra.Command, func(*cobra.Command, []string) error) {
+	var f forwardFlags
+	var noBrowser bool
 	f.add(c)
 	c.Flags().StringVar(&f.edge, "edge", "", "the edge (default: $SALLYPORT_EDGE, else the one in use)")
 	c.Flags().BoolVar(&noBrowser, "no-browser", false, noBrowserHelp)
 	a.completeFlag(c, "hostname", appNames)
 	a.completeFlag(c, "edge", edgeNames)
-	return c
-}
-
-func (a *app) accessSSHCommand() *cobra.Command {
-	var host, edge string
-	var noBrowser, printConfig bool
-	c := &cobra.Command{
-		Use:   "ssh --hostname HOSTNAME",
-		Short: "Reach an ssh server by standard input and output, as ssh's ProxyCommand",
-		Example: `  sallyport access ssh --hostname ssh.site.com --print-config >> ~/.ssh/config
-  ssh -o ProxyCommand='sallyport access ssh --hostname %h' alice@ssh.site.com`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeOne(appNames),
-		RunE: func(c *cobra.Command, args []string) error {
-			h, err := hostOf(host, args)
+	c.Args, c.ValidArgsFunction = cobra.MaximumNArgs(2), a.completeOne(appNames)
+	return c, func(c *cobra.Command, args []string) error {
+		if f.url == "" && f.unix == "" && len(args) < 2 {
+			host, err := hostOf(f.hostname, args)
 			if err != nil {
 				return err
 			}
-			if printConfig {
-				return a.printSSHConfig(h)
-			}
-			return a.stdio(c.Context(), h, edge, noBrowser)
-		},
+			return a.stdio(c.Context(), host, f.edge, noBrowser)
+		}
+		in, err := f.input(args)
+		if err != nil {
+			return err
+		}
+		if in.Edge, err = a.walk.Edge(c.Context(), f.edge, in.Hostname, false); err != nil {
+			return err
+		}
+		return a.walk.Forward(c.Context(), in, noBrowser)
 	}
-	c.Flags().StringVar(&host, "hostname", "", "the hostname to reach, such as ssh.site.com")
-	c.Flags().StringVar(&edge, "edge", "", "the edge (default: $SALLYPORT_EDGE, else the one in use)")
-	c.Flags().BoolVar(&noBrowser, "no-browser", false, noBrowserHelp)
-	c.Flags().BoolVar(&printConfig, "print-config", false, "print the lines for ~/.ssh/config instead")
-	a.completeFlag(c, "hostname", appNames)
-	a.completeFlag(c, "edge", edgeNames)
-	return c
 }
 
 func (a *app) stdio(ctx context.Context, host, edge string, noBrowser bool) error {

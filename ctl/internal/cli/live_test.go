@@ -102,6 +102,19 @@ func TestAccessTCPLeavesLogin(t *testing.T) {
 	}
 }
 
+// ssh at a local port, as tcp is.
+func TestAccessSSHAtPort(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t)
+	l := b.Start(nil, "access", "ssh", "--hostname", "ssh.site.com", "--url", "localhost:2222")
+	l.Err.Await(t, "localhost:2222 -> ssh.site.com: ")
+	if f := b.Daemon.Status().Forwards[0]; !f.Hold || f.Hostname != "ssh.site.com" {
+		t.Errorf("forward %+v", f)
+	}
+	l.Interrupt()
+	l.Wait()
+}
+
 func TestAccessTCPCannotListen(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t)
