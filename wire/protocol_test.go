@@ -7,6 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/wire/carrier"
+	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/trunk"
 )
 
 // The specification names the test of each rule: each of them is there.
@@ -93,6 +97,15 @@ func TestSpecificationKnowsTheConstants(t *testing.T) {
 		"| CutDoneWait | " + CutDoneWait.String() + " |",
 		"| NotSentLowAt | " + strconv.Itoa(NotSentLowAt>>10) + " KiB |",
 		"| UserTimeout | " + UserTimeout.String() + " |",
+		"| MaxHalfJoinedSession / MaxHalfJoinedConnector | " + strconv.Itoa(MaxHalfJoinedSession) + " / " + strconv.Itoa(MaxHalfJoinedConnector) + " |",
+		"| PeekTimeout / MaxPeek | " + PeekTimeout.String() + " / " + strconv.Itoa(MaxPeek>>10) + " KiB |",
+		"| OpenWait / CloseWait | " + carrier.OpenWait.String() + " / " + strconv.Itoa(int(carrier.CloseWait.Seconds())) + " s |",
+		"| InitialWindow / MaxWindow | " + strconv.Itoa(envelope.InitialWindow>>10) + " KiB / " + strconv.Itoa(envelope.MaxWindow>>20) + " MiB |",
+		"| TrunkWindows / ProcessWindows / ProcessReplay | " + strconv.Itoa(envelope.TrunkWindows>>20) + " / " + strconv.Itoa(envelope.ProcessWindows>>20) + " / " + strconv.Itoa(envelope.ProcessReplay>>20) + " MiB |",
+		"| YamuxWindow | " + strconv.Itoa(trunk.YamuxWindow>>20) + " MiB |",
+		"| MaxResume | " + strconv.Itoa(MaxResume) + " |",
+		"| LaneUnsent | " + strconv.Itoa(LaneUnsent>>20) + " MiB |",
+		"| MaxLanes / MaxSessionLanes | " + strconv.Itoa(MaxLanes) + " / " + strconv.Itoa(MaxSessionLanes) + " |",
 	} {
 		if !strings.Contains(string(page), spaced(row)) {
 			t.Errorf("the table lacks %q", spaced(row))

@@ -90,7 +90,7 @@ func (a *app) drainCommand() *cobra.Command {
 		Use:   "drain [--deadline DURATION]",
 		Short: "Have the edge take no new streams, wait for those that live, and leave",
 		Long: "Have the edge take no new streams, wait until those that live have ended, or for the deadline,\n" +
-			"and end. What is left ends with a reset.",
+			"and end. What is left waits for an edge (app edit --resume-window), or ends with a reset.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var in adminapi.DrainInput

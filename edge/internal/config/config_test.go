@@ -306,6 +306,31 @@ func TestTemplateUncommented(t *testing.T) {
 	}
 }
 
+// docs/configuration.md says of each key what the file that init writes says.
+func TestKeysAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		row := "| `" + k.Path + "` |"
+		_, rest, ok := strings.Cut(string(page), "\n"+row)
+		if !ok {
+			t.Errorf("%s has no row", k.Path)
+			continue
+		}
+		said, _, _ := strings.Cut(rest, "\n")
+		want := strings.ReplaceAll(k.Doc, "\n", " ")
+		if !strings.HasSuffix(said, "| "+want+" |") {
+			t.Errorf("%s: the page says%s\nthe file %s", k.Path, said, want)
+		}
+		if d := strings.Trim(k.Default, "`"); d != "" && !strings.HasPrefix(said, " "+d+" |") && !strings.HasPrefix(said, " `"+d+"` |") {
+			t.Errorf("%s: the page's default%s, the file's %s", k.Path, said, d)
+		}
+	}
+}
+
 func isKeyName(s string) bool {
 	for _, k := range keys {
 		head, rest, _ := strings.Cut(k.Path, ".")

@@ -37,7 +37,7 @@ var keys = []Key{
 	{"oidc.groups_claim", `"groups"`, "The claim of the ID token that lists the person's groups."},
 	{"oidc.ca_file", "the system's", "Certificates (PEM) to check the provider's against."},
 	{"session.lifetime", "12h", "How long a login lasts, at most 30 days (720h)."},
-	{"drain.deadline", "5s", "How long an edge that is told to stop waits for the streams to end, at most 1h. It\ntakes no new ones meanwhile. Those that are left end with a reset;\n0s stops at once."},
+	{"drain.deadline", "5s", "How long an edge that is told to stop waits for the streams to end, at most 1h. It\ntakes no new ones meanwhile. Those that are left wait for an edge\n(app edit --resume-window) or end with a reset. 0s stops at once."},
 	{"login.modes", "[loopback, code]", "How a login may come back from the browser: loopback (same machine), code (typed by\nthe person; also from another machine). Where several people share machines, allow\ncode alone."},
 	{"login.timeout", "10m", "How long a person has from the start of a login to the yes in the browser, at most 10m."},
 	{"metrics.listen", `"127.0.0.1:9464"`, "Where metrics and health are served, by plain http; off serves them nowhere."},
