@@ -40,6 +40,9 @@ deps: ## install what the tests use (as root; says what it leaves out elsewhere)
 test: deps build race fuzzseeds ## everything CI checks: tests (with -race where goroutines meet), 2 s a fuzz target, stories on the real programs
 	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 14m $$($(GO) list ./... | grep -vxFf <($(GO) list $(RACE)))
 
+# Where deps installs everything, a test that something is missing for fails.
+test: export SALLYPORT_ALL := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo 1)
+
 .PHONY: race
 race: ## the tests of the concurrent rooms under the race detector (plain where there is no C compiler)
 	@if command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null; then \

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sallyport/sallyport/internal/needs"
 )
 
 // summary is a file with a summary as wixl writes it, of a code and a time.
@@ -71,9 +73,7 @@ func TestSettleRefusesAnotherLayout(t *testing.T) {
 // TestSettledMSI has wixl itself make two of the same.
 func TestSettledMSI(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("wixl"); err != nil {
-		t.Skip("needs wixl")
-	}
+	needs.Program(t, "wixl")
 	source, err := filepath.Abs("testdata/small.wxs")
 	if err != nil {
 		t.Fatal(err)

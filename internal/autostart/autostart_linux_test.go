@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/needs"
 )
 
 // home gives the test a person of its own, and gives the folders of the machine
@@ -76,10 +78,7 @@ func TestRefusesRelative(t *testing.T) {
 // The desktop's own checker likes the entries.
 func TestEntriesAreValid(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("desktop-file-validate")
-	if err != nil {
-		t.Skip("skipped: desktop-file-validate is not installed")
-	}
+	tool := needs.Program(t, "desktop-file-validate")
 	for name, text := range map[string]string{"plain": Entry("/usr/bin/sallyport-tray"), "odd": Entry(`/opt/my "own" $dir/100%/tray`), "hidden": hidden} {
 		file := filepath.Join(t.TempDir(), name+".desktop")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

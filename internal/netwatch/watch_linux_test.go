@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/internal/needs"
 )
 
 // In a network of its own, interfaces, addresses and routes that come and go are
@@ -19,9 +21,7 @@ func TestNetworkChangesAreTold(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("skipped: needs root, for a network of its own")
 	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("skipped: iproute2 is not installed")
-	}
+	needs.Program(t, "ip")
 	runtime.LockOSThread() // never unlocked: the thread ends with the test, and its network with it
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Skipf("skipped: no network of its own: %v", err)

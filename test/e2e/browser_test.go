@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/chrome"
 	"github.com/sallyport/sallyport/test/harness"
 	"github.com/sallyport/sallyport/test/provider"
@@ -30,7 +31,7 @@ func (s *story) browser() *page {
 	s.must(os.MkdirAll(dir, 0o700))
 	b, err := chrome.Start(s.ctx, dir)
 	if errors.Is(err, chrome.ErrMissing) {
-		s.Skip("skipped: chromium is not installed")
+		needs.Missing(s, "chromium")
 	}
 	s.must(err)
 	s.Cleanup(b.Close)
@@ -125,7 +126,7 @@ func withProvider(t *testing.T) *story {
 	p, err := provider.Start(s.ctx, provider.Options{Port: port, Dir: s.world.Dir,
 		RedirectURI: fmt.Sprintf("http://localhost:%d/callback", edgePort)})
 	if errors.Is(err, provider.ErrMissing) {
-		t.Skip("skipped: oidc-provider is not installed")
+		needs.Missing(t, "oidc-provider")
 	}
 	s.must(err)
 	t.Cleanup(p.Stop)

@@ -26,7 +26,7 @@ import (
 // freedWithin is how long a story waits until all that a stream used is free
 // again. The promise is a second; the rest is for machines that run many
 // stories at once.
-const freedWithin = 5 * time.Second
+const freedWithin = atOnce
 
 // TestVanishedReader: an application that goes away in the middle of a transfer
 // frees everything along the whole path: the origin's connection, and what host,

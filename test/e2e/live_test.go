@@ -13,9 +13,10 @@ import (
 	"github.com/sallyport/sallyport/test/harness"
 )
 
-// atOnce is how long the word of an end may take: a tenth of a second as a rule,
-// and more on a loaded machine.
-const atOnce = 3 * time.Second
+// atOnce is how long the word of an end may take on a machine that runs many
+// stories: a tenth of a second as a rule, and less than the 10 s after which a
+// carrier that is merely lost is given up.
+const atOnce = 8 * time.Second
 
 // live is a connection through a forward, watched for how it ends.
 type live struct {

@@ -37,6 +37,11 @@ func checked(ctx context.Context, addr string, seed uint64, n int64) error {
 		return err
 	}
 	defer c.Close()
+	return echoed(c, seed, n)
+}
+
+// echoed is checked on a connection that is open.
+func echoed(c *net.TCPConn, seed uint64, n int64) error {
 	sent := make(chan error, 1)
 	go func() { // ends with the connection
 		_, err := io.CopyN(c, stream(seed), n)
@@ -73,9 +78,24 @@ func TestThousandConnections(t *testing.T) {
 	s := standard(t)
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
-	s.must(together(1000, func(i int) error {
-		return checked(s.ctx, addr, uint64(i), int64(1+(i*7919)%(96<<10)))
-	}))
+	done, all := make(chan error, 1), make(chan struct{})
+	go func() {
+		done <- together(1000, func(i int) error {
+			c, err := connect(s.ctx, addr, 2*time.Minute)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if err := say(c, "here"); err != nil {
+				return err
+			}
+			<-all
+			return echoed(c, uint64(i), int64(1+(i*7919)%(96<<10)))
+		})
+	}()
+	err := s.client.Await(s.ctx, "1,000 at once", func(st api.Status) bool { return forwardOf(st, addr).Connections == 1000 })
+	close(all)
+	s.must(errors.Join(err, <-done))
 	s.must(s.client.Await(s.ctx, "all to be over", func(st api.Status) bool {
 		f := forwardOf(st, addr)
 		return f.Connections == 0 && f.TotalConns >= 1000
@@ -132,6 +152,9 @@ func TestOneLoginForAll(t *testing.T) {
 	}))
 	s.signIn(alice, harness.Loopback)
 	s.must(<-done)
+	if n := len(s.audited("login", alice)); n != 1 {
+		t.Errorf("%d logins in the audit, want 1", n)
+	}
 }
 
 // TestReaderThatRests: a connection that is not read blocks neither its own other

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -69,7 +70,7 @@ func (s *story) nginx() (byHTTPS, byHTTP, ca string) {
 	s.Helper()
 	program, err := lookPath("nginx")
 	if err != nil {
-		s.Skip("skipped: nginx is not installed")
+		needs.Missing(s, "nginx")
 	}
 	dir := s.TempDir()
 	outer, _, _ := certificates(s.T, dir, "localhost")

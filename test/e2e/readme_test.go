@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -85,7 +86,7 @@ func readmeCommands(chapter string) ([]string, error) {
 // one that echoes.
 func (r *readme) service() (addr string, reach func(ctx context.Context, psql []string) error) {
 	r.Helper()
-	if !hasPostgres() {
+	if !hasPostgres() && os.Getenv(needs.AllEnv) == "" {
 		r.Log("PostgreSQL is not installed: an echo takes its place")
 		return serve(r.T, echo), func(ctx context.Context, psql []string) error {
 			return echoOnce(ctx, net.JoinHostPort(psql[1], psql[3]))

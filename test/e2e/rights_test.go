@@ -220,11 +220,31 @@ func TestAudit(t *testing.T) {
 	addr := s.forward(app)
 	s.signIn(alice, harness.Loopback)
 	s.must(echoOnce(s.ctx, addr))
-	s.within(20*time.Second, func(ctx context.Context) {
-		s.must(harness.Poll(ctx, "login, start and end in the audit", func() (bool, error) {
-			out := s.edge.Run(ctx, "audit", "tail", "-n", "50").Stdout
-			return strings.Contains(out, "login") && strings.Contains(out, "stream") &&
-				strings.Contains(out, app) && strings.Contains(out, alice), errors.New(out)
-		}))
-	})
+	s.refused(s.client.Ctl(s.ctx, "access", "tcp", "--hostname", "none.site.com"), exitPermission)
+	for _, want := range []struct{ event, about string }{
+		{"login", alice}, {"session-started", alice}, {"stream-start", app}, {"stream-end", app}, {"decision", "none.site.com"},
+	} {
+		s.within(20*time.Second, func(ctx context.Context) {
+			s.must(harness.Poll(ctx, want.event+" in the audit", func() (bool, error) {
+				lines := s.audited(want.event, alice)
+				return len(lines) == 1 && strings.Contains(lines[0], want.about), errors.New(strings.Join(lines, "\n"))
+			}))
+		})
+	}
+	if r := s.ok(s.edge.Run(s.ctx, "audit", "verify")); !strings.HasPrefix(r.Stdout, "good: ") {
+		t.Errorf("audit verify says %q", r.Stdout)
+	}
+}
+
+// audited gives the lines of the audit of an event that name somebody.
+func (s *story) audited(event, who string) (lines []string) {
+	s.Helper()
+	for line := range strings.Lines(s.ok(s.edge.Run(s.ctx, "audit", "tail", "-n", "1000", "--json")).Stdout) {
+		var record struct{ Event string }
+		s.must(json.Unmarshal([]byte(line), &record))
+		if record.Event == event && strings.Contains(line, who) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -134,7 +135,7 @@ func (s *story) postgres() (addr string) {
 	s.Helper()
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if !hasPostgres() {
-		s.Skip("skipped: no PostgreSQL is installed")
+		needs.Missing(s, "PostgreSQL")
 	}
 	bin, dir := bins[len(bins)-1], filepath.Join(s.world.Dir, "pg")
 	s.must(os.Mkdir(dir, 0o700))

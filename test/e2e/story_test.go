@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -205,7 +206,7 @@ func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := lookPath(p); err != nil {
-			t.Skipf("skipped: %s is not installed", p)
+			needs.Missing(t, p)
 		}
 	}
 }

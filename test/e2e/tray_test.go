@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/needs"
 	"github.com/sallyport/sallyport/test/harness"
 	"github.com/sallyport/sallyport/test/panel"
 )
@@ -34,7 +35,7 @@ func (s *story) sit() *seat {
 	s.Helper()
 	d, err := panel.Start(s.ctx, filepath.Join(s.world.Dir, "desktop"))
 	if errors.Is(err, panel.ErrMissing) {
-		s.Skip("skipped:", err)
+		needs.Missing(s, err.Error())
 	}
 	s.must(err)
 	s.Cleanup(d.Close)

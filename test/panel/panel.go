@@ -29,9 +29,12 @@ import (
 // ErrMissing: a program of the desktop is not installed.
 var ErrMissing = errors.New("no desktop to show trays in (make deps)")
 
-// programs are what a desktop is made of; the last ones are not in PATH.
-var programs = []string{"dbus-daemon", "Xvfb", "xfwm4", "xfce4-panel", "dunst", "dunstctl", "xdotool", "import", "xclip",
-	"/usr/lib/x86_64-linux-gnu/xfce4/xfconf/xfconfd"}
+// programs are what a desktop is made of.
+var programs = []string{"dbus-daemon", "Xvfb", "xfwm4", "xfce4-panel", "dunst", "dunstctl", "xdotool", "import", "xclip"}
+
+// settings is the panel's memory, which D-Bus starts; the folder is named after
+// the processor.
+const settings = "/usr/lib/*/xfce4/xfconf/xfconfd"
 
 // Desktop is a running desktop.
 type Desktop struct {
@@ -53,8 +56,12 @@ func Start(ctx context.Context, dir string) (*Desktop, error) {
 			return nil, errors.Join(ErrMissing, err)
 		}
 	}
+	memory, _ := filepath.Glob(settings)
+	if len(memory) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrMissing, settings)
+	}
 	d := &Desktop{Dir: dir}
-	err := d.start(ctx)
+	err := d.start(ctx, memory[0])
 	if err != nil {
 		d.Close()
 		return nil, err
@@ -62,7 +69,7 @@ func Start(ctx context.Context, dir string) (*Desktop, error) {
 	return d, nil
 }
 
-func (d *Desktop) start(ctx context.Context) error {
+func (d *Desktop) start(ctx context.Context, memory string) error {
 	if err := os.MkdirAll(filepath.Join(d.Dir, "run"), 0o700); err != nil {
 		return err
 	}
@@ -81,7 +88,7 @@ func (d *Desktop) start(ctx context.Context) error {
 		return err
 	}
 	d.Display = ":" + number
-	for _, p := range []string{programs[len(programs)-1], "xfwm4", "dunst"} {
+	for _, p := range []string{memory, "xfwm4", "dunst"} {
 		if _, err := d.run(p); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install
 # command -> Debian package
 tools='chromium:chromium psql:postgresql-client pgbench:postgresql-contrib pg_ctlcluster:postgresql-common
 sshd:openssh-server ssh:openssh-client scp:openssh-client redis-server:redis-server redis-cli:redis-tools
-curl:curl nginx:nginx-light node:nodejs npm:npm gcc:gcc
+curl:curl ip:iproute2 wixl:wixl desktop-file-validate:desktop-file-utils nginx:nginx-light node:nodejs npm:npm gcc:gcc
 dbus-daemon:dbus Xvfb:xvfb xfwm4:xfwm4 xfce4-panel:xfce4-panel xfconf-query:xfconf dunst:dunst xdotool:xdotool import:imagemagick xclip:xclip'
 
 PATH=$PATH:/usr/sbin:/sbin
