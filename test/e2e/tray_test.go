@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,29 +126,9 @@ func TestTray(t *testing.T) {
 	b.panelComes() // late: the tray was there before
 	b.shows("Signed out", nil)
 	b.shot("tray-1-signed-out")
+	b.signsIn(web)
 
-	b.clicks("Sign in")
-	b.shows("Open the sign-in page again", nil)
-	// The button of the notification opens the page again.
-	s.must(b.desktop.PressNotification(s.ctx))
-	url := b.page(2)
-	if url != b.page(1) {
-		t.Errorf("opened %s, then %s", b.page(1), url)
-	}
-	_, err := web.approve(embedded(s.people[alice]), harness.Loopback)(s.ctx, url)
-	s.must(err)
-	b.shows(alice+" at "+s.edge.Name()+" until", nil)
-
-	// The app that alice may reach is offered.
-	b.clicks("Add a forward to " + app)
-	b.shows("→ "+app, ticked(true))
-	var addr string
-	s.must(s.client.Await(s.ctx, "the forward to be ready", func(st api.Status) bool {
-		if len(st.Forwards) == 1 && st.Forwards[0].State == api.ForwardReady {
-			addr = st.Forwards[0].Listen
-		}
-		return addr != ""
-	}))
+	addr := b.addsForward()
 	s.must(echoOnce(s.ctx, addr))
 	b.clicks("Copy " + addr)
 	b.shows("Copied "+addr, nil)
@@ -158,6 +139,96 @@ func TestTray(t *testing.T) {
 	b.switchOffAndOn(addr)
 	b.openMenuStays(addr)
 	b.survives(addr)
+}
+
+// signsIn signs alice in from the menu, by Chromium.
+func (b *seat) signsIn(web *page) {
+	b.Helper()
+	b.clicks("Sign in")
+	b.shows("Open the sign-in page again", nil)
+	// The button of the notification opens the page again.
+	b.must(b.desktop.PressNotification(b.ctx))
+	url := b.page(2)
+	if url != b.page(1) {
+		b.Errorf("opened %s, then %s", b.page(1), url)
+	}
+	_, err := web.approve(embedded(b.people[alice]), harness.Loopback)(b.ctx, url)
+	b.must(err)
+	b.shows(alice+" at "+b.edge.Name()+" until", nil)
+}
+
+// addsForward takes the app that the menu offers, and gives the port.
+func (b *seat) addsForward() (addr string) {
+	b.Helper()
+	b.clicks("Add a forward to " + app)
+	b.shows("→ "+app, ticked(true))
+	b.must(b.client.Await(b.ctx, "the forward to be ready", func(st api.Status) bool {
+		if len(st.Forwards) == 1 && st.Forwards[0].State == api.ForwardReady {
+			addr = st.Forwards[0].Listen
+		}
+		return addr != ""
+	}))
+	return addr
+}
+
+// TestDesk: a person signs in from the menu through Chromium, switches a forward
+// on, and runs psql through it. Another OS user of the machine gets nothing.
+func TestDesk(t *testing.T) {
+	t.Parallel()
+	s := begin(t, harness.EdgeOptions{})
+	origin := s.postgres()
+	s.listening(origin)
+	s.publish(origin)
+	s.startClient()
+	b := s.sit()
+	web := s.browser()
+	b.startTray()
+	b.panelComes()
+	b.signsIn(web)
+	addr := b.addsForward()
+
+	b.clicks("→ " + app)
+	b.shows("→ "+app, ticked(false))
+	if out, err := s.askDatabase(addr, nil); err == nil {
+		t.Errorf("psql at a forward that is off says %q", out)
+	}
+	b.clicks("→ " + app)
+	b.shows("→ "+app, ticked(true))
+	b.shot("desk-1-forward-on")
+	s.must(s.settled(func() error {
+		out, err := s.askDatabase(addr, nil)
+		if err == nil && out != "42" {
+			err = errors.New(out)
+		}
+		return err
+	}))
+	if os.Geteuid() == 0 { // elsewhere no other OS user can be made
+		other := osUser(t, filepath.Join(s.world.Dir, "other"))
+		for range 5 {
+			if out, err := s.askDatabase(addr, other); err == nil || !strings.Contains(out, "server closed the connection unexpectedly") {
+				t.Errorf("psql of another OS user: %v, %s", err, out)
+			}
+		}
+	}
+	if out, err := s.askDatabase(addr, nil); err != nil || out != "42" {
+		t.Errorf("psql of the owner afterwards: %v, %s", err, out)
+	}
+}
+
+// askDatabase runs psql at a forward, as another OS user where one is named.
+func (s *story) askDatabase(addr string, as *harness.User) (string, error) {
+	s.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	s.must(err)
+	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "psql", "-h", "localhost", "-p", port, "-U", "postgres", "-Atc", "select 6*7")
+	cmd.Dir, cmd.WaitDelay = "/", 2*time.Second
+	if as != nil {
+		cmd.SysProcAttr = credential(as)
+	}
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
 }
 
 // switchOffAndOn uses the forward's entry, by the mouse and over D-Bus.
