@@ -67,10 +67,10 @@ func (a *Agent) addForward(row *store.Forward, in api.ForwardInput, who ipc.Iden
 
 // checkForward judges a forward against all others. The caller holds writing.
 func (a *Agent) checkForward(row store.Forward, who ipc.Identity) error {
-	if p := forward.CheckListen(row.Listen, who.Administrator); p != nil {
+	if p := check.Listen(row.Listen, who); p != nil {
 		return p
 	}
-	if p := check.Listen(row.Listen, who); p != nil {
+	if p := forward.CheckListen(row.Listen, who.Administrator); p != nil {
 		return p
 	}
 	if p := check.Share(row.Share, row.Listen, who); p != nil {

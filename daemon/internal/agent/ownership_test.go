@@ -34,7 +34,8 @@ func TestForwardEdits(t *testing.T) {
 		"another user's":       {bob, api.ForwardInput{Hostname: "b.site.com", Listen: "localhost:" + port}, api.CodeConflict},
 		"no edge of this name": {me, api.ForwardInput{Hostname: "b.site.com", Listen: "localhost:" + other, Edge: "none.site.com"}, api.CodeNoEdge},
 		"low port":             {bob, api.ForwardInput{Hostname: "b.site.com", Listen: "localhost:22"}, api.CodePermission},
-		"every address":        {bob, api.ForwardInput{Hostname: "b.site.com", Listen: "0.0.0.0:" + other}, api.CodeInvalid},
+		"every address":        {bob, api.ForwardInput{Hostname: "b.site.com", Listen: "0.0.0.0:" + other}, api.CodePermission},
+		"no address":           {bob, api.ForwardInput{Hostname: "b.site.com", Listen: "somehost:" + other}, api.CodeInvalid},
 		"no hostname":          {me, api.ForwardInput{Listen: "localhost:" + other}, api.CodeInvalid},
 	} {
 		if _, err := r.AddForward(t.Context(), tt.who, tt.in); codeOf(err) != tt.want {

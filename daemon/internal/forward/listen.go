@@ -133,6 +133,9 @@ func (e *bindError) Unwrap() error { return e.err }
 // errSocketTaken: somebody listens on the Unix socket.
 var errSocketTaken = errors.New("another program listens there")
 
+// errOwnOnly: this daemon may make sockets for its own OS user only.
+var errOwnOnly = errors.New("the service has no right to act as you")
+
 // bindProblem puts a failure to bind in words.
 func (f *Forwarder) bindProblem(err error) *api.Problem {
 	var failed *bindError
@@ -148,6 +151,11 @@ func (f *Forwarder) bindProblem(err error) *api.Problem {
 		return &api.Problem{
 			Code: api.CodePortTaken, Title: "The local socket is taken", Detail: fmt.Sprintf("%s: %v", failed.path, err), Field: "listen",
 			Hint: "Stop it, or choose another path.",
+		}
+	case errors.Is(err, errOwnOnly):
+		return &api.Problem{
+			Code: api.CodePermission, Title: "The service may not make sockets for its users", Detail: err.Error(), Field: "listen",
+			Hint: "Use localhost:PORT, or a daemon of your own (sallyportd run); what lets the service do it stands in docs/operating.md.",
 		}
 	case errors.Is(err, fs.ErrPermission):
 		return &api.Problem{

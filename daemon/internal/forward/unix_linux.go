@@ -47,7 +47,7 @@ func asOwner(uid int, f func() error) error {
 	// The call tells the user from before and no error; -1 only asks.
 	before, _ := unix.SetfsuidRetUid(uid)
 	if now, _ := unix.SetfsuidRetUid(-1); now != uid {
-		return fmt.Errorf("make a socket for uid %d: only root may: %w", uid, fs.ErrPermission)
+		return fmt.Errorf("make a socket for uid %d: %w", uid, errOwnOnly)
 	}
 	defer func() {
 		unix.SetfsuidRetUid(before)

@@ -17,7 +17,7 @@ const errnoRefused = syscall.ECONNREFUSED
 // folder could have the mode and owner of any file changed.
 func asOwner(uid int, f func() error) error {
 	if isOther(uid) {
-		return fmt.Errorf("on this system only a daemon of your own makes Unix sockets for you: %w", fs.ErrPermission)
+		return fmt.Errorf("make a socket for uid %d on this system: %w", uid, errOwnOnly)
 	}
 	return f()
 }

@@ -142,17 +142,36 @@ func damaged(ctx context.Context, c Config, rng *rand.Rand, h home, r *Row) erro
 	return nil
 }
 
-// show starts a daemon on what was laid out, twice.
+// show starts a daemon on what was laid out, and again on what it made of that.
 func (x *exhibit) show(ctx context.Context, c Config, h home, r *Row) error {
-	d, status, took, err := start(ctx, c.Program, h)
+	healed, err := x.heal(ctx, c, h, r)
 	if err != nil {
 		return err
+	}
+	d, status, took, err := start(ctx, c.Program, h)
+	if err != nil {
+		return fmt.Errorf("the start after: %w", err)
+	}
+	defer d.kill()
+	r.ready(took, healedWithin)
+	if is := settings(status.Forwards); !maps.Equal(is, healed) {
+		r.Lost++
+		return fmt.Errorf("the start after: %d forwards instead of %d", len(is), len(healed))
+	}
+	return nil
+}
+
+// heal gives the settings that the first daemon left, after a change.
+func (x *exhibit) heal(ctx context.Context, c Config, h home, r *Row) (map[string]string, error) {
+	d, status, took, err := start(ctx, c.Program, h)
+	if err != nil {
+		return nil, err
 	}
 	defer d.kill()
 	r.ready(took, healedWithin)
 	kept, err := filepath.Glob(filepath.Join(h.state(), database+".damaged-*"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	told := ""
 	for _, p := range status.Problems {
@@ -162,21 +181,23 @@ func (x *exhibit) show(ctx context.Context, c Config, h home, r *Row) error {
 	if len(kept) == 0 { // what was damaged is not in use
 		if !maps.Equal(is, x.now) {
 			r.Lost++
-			return fmt.Errorf("silently other settings: %d forwards instead of %d", len(is), len(x.now))
+			return nil, fmt.Errorf("silently other settings: %d forwards instead of %d", len(is), len(x.now))
 		}
 	} else {
 		r.Met++
 		if !maps.Equal(is, x.backup) {
 			r.Lost++
-			return fmt.Errorf("the last good backup is not what is there: %d forwards instead of %d: %s", len(is), len(x.backup), told)
+			return nil, fmt.Errorf("the last good backup is not what is there: %d forwards instead of %d: %s", len(is), len(x.backup), told)
 		}
 		if !strings.Contains(told, kept[0]) || !strings.Contains(told, "was restored") {
-			return fmt.Errorf("status does not tell: %q", told)
+			return nil, fmt.Errorf("status does not tell: %q", told)
 		}
 	}
-	if _, err := d.add(ctx, 100); err != nil {
-		return fmt.Errorf("a change afterwards: %w", err)
+	added, err := d.add(ctx, 100)
+	if err != nil {
+		return nil, fmt.Errorf("a change afterwards: %w", err)
 	}
 	r.Changes++
-	return nil
+	is[added.ID] = value(added)
+	return is, nil
 }

@@ -37,7 +37,7 @@ var controlRows = []controlRow{
 	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"localhost:PORT","edge":"e.site.com","paused":true}`, want: [4]int{201, 201, 201, 201}, undo: true},
 	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"localhost:19999","edge":"e.site.com","paused":true}`, want: [4]int{409, 409, 409, 409}},
 	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"127.0.0.1:80","edge":"e.site.com","paused":true}`, want: [4]int{403, 403, 201, 201}, undo: true},
-	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"0.0.0.0:PORT","edge":"e.site.com","paused":true}`, want: [4]int{422, 422, 201, 201}, undo: true},
+	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"0.0.0.0:PORT","edge":"e.site.com","paused":true}`, want: [4]int{403, 403, 201, 201}, undo: true},
 	{route: "POST /forwards", body: `{"hostname":"x.site.com","listen":"unix:/etc/x","edge":"e.site.com","paused":true}`, want: [4]int{403, 403, 201, 201}, undo: true},
 	{route: "GET /forwards/{id}", path: "/forwards/FORWARD", want: [4]int{200, 404, 404, 200}},
 	{route: "PATCH /forwards/{id}", path: "/forwards/FORWARD", body: `{"http":true}`, want: [4]int{200, 404, 404, 200}},

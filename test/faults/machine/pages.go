@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/signin"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
@@ -81,15 +83,24 @@ func (m *Machine) Pages(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer end()
+	code, endCode, err := codePage(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer endCode()
 	_, bytes := m.w.Echoed()
 	var report []string
-	for _, l := range []struct{ name, network, address string }{
-		{"plain forward", "tcp", fmt.Sprintf("127.0.0.1:%d", plainPort)}, {"http forward", "tcp", fmt.Sprintf("127.0.0.1:%d", web)},
-		{"control socket", "unix", d.Socket}, {"login listener", "tcp", loopback}, {"edge", "tcp", m.w.Edge().Address()},
+	for _, l := range []struct {
+		name, network, address string
+		answers                bool // to anybody: pages and figures that change nothing
+	}{
+		{"plain forward", "tcp", fmt.Sprintf("127.0.0.1:%d", plainPort), false}, {"http forward", "tcp", fmt.Sprintf("127.0.0.1:%d", web), false},
+		{"control socket", "unix", d.Socket, false}, {"login listener", "tcp", loopback, false}, {"code page", "tcp", code, false},
+		{"edge", "tcp", m.w.Edge().Address(), true}, {"edge's metrics", "tcp", m.w.Edge().Metrics, true},
 	} {
 		n, passed, example := send(ctx, l.network, l.address)
 		report = append(report, fmt.Sprintf("%s %d", l.name, n))
-		if passed > 0 && l.name != "edge" {
+		if passed > 0 && !l.answers {
 			return "", fmt.Errorf("%s: %d of %d were answered, as %q", l.name, passed, n, example)
 		}
 		if _, now := m.w.Echoed(); now != bytes {
@@ -152,6 +163,22 @@ func (m *Machine) loginListener(ctx context.Context) (addr string, end func(), e
 		end()
 	}
 	return addr, end, err
+}
+
+// codePage serves the page on which the tray has an approval code typed.
+func codePage(ctx context.Context) (addr string, end func(), err error) {
+	p, err := signin.NewCodePage(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	u, err := url.Parse(p.URL())
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx) }()
+	return u.Host, sync.OnceFunc(func() { stop(); <-done }), nil
 }
 
 // listenerOf finds the port of loopback that a process listens on; "" for none.

@@ -209,8 +209,7 @@ func Listen(listen string, who ipc.Identity) *api.Problem {
 	if n < firstFreePort {
 		return Denied("listen", fmt.Sprintf("ports below %d are kept for administrators", firstFreePort))
 	}
-	ip, err := netip.ParseAddr(host)
-	if host != "localhost" && (err != nil || !ip.Unmap().IsLoopback()) {
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && !ip.Unmap().IsLoopback() {
 		return Denied("listen", "only administrators may listen on addresses that other machines can reach")
 	}
 	return nil

@@ -139,7 +139,7 @@ func TestListen(t *testing.T) {
 		{"[::]:9210", api.CodePermission, ""},
 		{":9210", api.CodePermission, ""},
 		{"192.0.2.1:9210", api.CodePermission, ""},
-		{"somehost:9210", api.CodePermission, ""},
+		{"somehost:9210", "", ""},
 		{"localhost:0", api.CodeInvalid, api.CodeInvalid},
 		{"localhost:70000", api.CodeInvalid, api.CodeInvalid},
 		{"localhost", api.CodeInvalid, api.CodeInvalid},

@@ -14,7 +14,7 @@ import (
 // links, into which nobody else may put anything. It says the same of what is
 // missing and of what is not the user's: the daemon sees more than its callers.
 func ownsDirectory(dir, uid string) error {
-	denied := errors.New("the socket's directory must exist, be yours, be writable by you alone, and be named without links")
+	denied := errors.New("the socket's directory must exist where the service sees it (as packaged it does not see /home), be yours, be writable by you alone, and be named without links")
 	if real, err := filepath.EvalSymlinks(dir); err != nil || real != dir {
 		return denied
 	}
