@@ -5,6 +5,7 @@ set -u
 time=${1:?time per target}
 go=${GO:-go}
 fail=0
+found=0
 
 # A worker that is still busy when the time is up makes the toolchain say "context
 # deadline exceeded" and fail, without a failing input: such a
@@ -17,8 +18,9 @@ run() { # target package
   return 1
 }
 
-for f in $(git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz'); do
+for f in $(grep -rl --include='*_test.go' '^func Fuzz' . | sed 's|^\./||' | sort); do
   for target in $(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$f"); do
+    found=$((found + 1))
     if run "$target" "./$(dirname "$f")"; then
       echo "fuzz $target ./$(dirname "$f"): $(echo "$out" | grep -E '^fuzz: elapsed' | tail -1)"
     else
@@ -26,4 +28,5 @@ for f in $(git ls-files --cached --others --exclude-standard '*_test.go' | xargs
     fi
   done
 done
+[ $found -gt 0 ] || { echo "FAIL fuzz: no target found"; fail=1; }
 exit $fail
