@@ -42,6 +42,62 @@ func TestStreamMovesToALaneAndBack(t *testing.T) {
 	})
 }
 
+// A lane that is lost before its grant leaves the stream on the trunk, to which its
+// client comes back.
+func TestBackFromALaneThatWasNotGranted(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"grant", "attach"} {
+		t.Run(first+" first", func(t *testing.T) {
+			t.Parallel()
+			r := newResumer(t, nil)
+			trunk := r.trunk(r.client)
+			s := r.served(trunk, wire.NewStreamID())
+			r.losesLane(s)
+			g := r.again(trunk, s.ID())
+			if first == "grant" {
+				r.Handle(r.host.Link, g)
+			}
+			r.attach(trunk, s)
+			if first == "attach" {
+				until(t, "the attach", func() bool { return r.waiting(trunk) == 1 })
+				r.Handle(r.host.Link, g)
+			}
+			r.echo(s)
+			if refs := r.Streams(); r.dials.Load() != 1 || len(refs) != 1 || refs[0].Trunk != trunk.ID() {
+				t.Errorf("%d dials, listed: %+v", r.dials.Load(), refs)
+			}
+		})
+	}
+}
+
+// losesLane has a stream leave its trunk for a lane that is lost before it is granted.
+func (r *resumer) losesLane(s *wire.Stream) {
+	r.t.Helper()
+	lane := r.carrier(r.client, wire.CarrierLane)
+	r.attach(lane, s)
+	until(r.t, "the attach", func() bool { return r.waiting(lane) == 1 })
+	lane.Lose(errLinkGone)
+	<-lane.Done()
+}
+
+// Where no grant can come on the trunk either, that is lost as well, and the stream
+// goes on with the next.
+func TestBackFromALaneToATrunkWithoutLink(t *testing.T) {
+	t.Parallel()
+	r := newResumer(t, nil)
+	trunk := r.trunk(r.client)
+	s := r.served(trunk, wire.NewStreamID())
+	r.losesLane(s)
+	r.Offline(r.host.Link)
+	r.Online(r.host.Link)
+	r.attach(trunk, s)
+	<-trunk.Done()
+	after := r.trunk(r.client)
+	r.Handle(r.host.Link, r.again(after, s.ID()))
+	r.attach(after, s)
+	r.echo(s)
+}
+
 // A cut ends the stream of a lane like that of a trunk.
 func TestCutOnALane(t *testing.T) {
 	t.Parallel()

@@ -31,13 +31,14 @@ func (k *knock) grantLocked(g *wire.Grant) bool {
 	return true
 }
 
-// attach takes an ATTACH. Like an Open it waits for its grant.
+// attach takes an ATTACH. Like an Open it waits for its grant. It may come on the
+// trunk that the stream is of: its client left that for a lane, which was lost.
 func (c *Connector) attach(t *trunk, w *wire.Stream) {
 	k := &knock{wire: w, granted: make(chan *wire.Grant, 1)}
 	id := w.ID()
 	c.mu.Lock()
 	held, g := c.held[id], t.dropGrantLocked(id)
-	refused := held == nil || held.trunk == t || t.knocks[id] != nil || t.waiting >= maxWaiting
+	refused := held == nil || t.knocks[id] != nil || t.waiting >= maxWaiting
 	if g != nil {
 		k.grantLocked(g)
 	}
@@ -126,7 +127,7 @@ func moves(from, to *trunk) bool {
 // fits says whether a held stream may go on with a trunk that was granted.
 // Connector.mu is held.
 func (s *stream) fits(t *trunk, g *wire.Grant) bool {
-	return g.Resumes && s.cut == nil && s.trunk != t && s.trunk.offer.ClientKey == t.offer.ClientKey &&
+	return g.Resumes && s.cut == nil && s.trunk.offer.ClientKey == t.offer.ClientKey &&
 		s.trunk.offer.Hostname == g.Hostname && samePerson(s.trunk.offer.Person, g.Person) && (s.port == g.Port || s.over)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -442,20 +441,29 @@ func TestOldEpochEndsTheTrunk(t *testing.T) {
 	r.echo(s)
 }
 
-// A second ATTACH on the trunk that has the stream is refused.
+// Of two ATTACHes on one trunk the second is refused while the first waits; the trunk
+// that has the stream takes one, since its client has left it.
 func TestAttachTwice(t *testing.T) {
 	t.Parallel()
 	r := newResumer(t, nil)
 	before := r.trunk(r.client)
 	s := r.served(before, wire.NewStreamID())
+	stolen := steal(t, s.ID())
 	r.attach(before, s)
-	<-s.Done()
-	if reason(s.Err()) != wire.CodeCarrierLost {
-		t.Errorf("ended with %v", s.Err())
+	until(t, "the attach", func() bool { return r.waiting(before) == 1 })
+	r.attach(before, stolen)
+	<-stolen.Done()
+	if reason(stolen.Err()) != wire.CodeCarrierLost {
+		t.Errorf("ended with %v", stolen.Err())
 	}
-	if why := r.grant(r.host.Link, r.again(before, s.ID())); !strings.Contains(why, "already") {
-		t.Errorf("its grant: %q", why)
+	for _, resumes := range []bool{true, false} {
+		g := r.again(before, s.ID())
+		g.Resumes = resumes
+		if why := r.grant(r.host.Link, g); resumes != (why == "") {
+			t.Errorf("a grant to go on, %t: %q", resumes, why)
+		}
 	}
+	r.echo(s)
 }
 
 // The end of the daemon is a reset at the origin, also of what is parked.

@@ -265,8 +265,11 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 	}
 	held := c.held[g.Stream]
 	s, k := t.streams[g.Stream], t.knocks[g.Stream]
+	if s == held {
+		s = nil // it has its grant, and may have left for a lane that was lost
+	}
 	switch {
-	case held != nil && (held.trunk == t || !g.Resumes):
+	case held != nil && !g.Resumes:
 		return "granted already"
 	case s != nil && g.Resumes || k != nil && !g.Resumes:
 		return "it is for the other kind of beginning"

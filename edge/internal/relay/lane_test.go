@@ -79,6 +79,25 @@ func TestLostLaneParks(t *testing.T) {
 	}
 }
 
+// A lane that is lost before its grant leaves the stream on the trunk, to which it
+// comes back, whatever became of the lane's own request.
+func TestBackFromALaneThatWasNotGranted(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	x := j.lane()
+	x.lose()
+	j.eventually("the lane is gone", func() bool { return j.relay.Links().Trunks == 1 })
+	j.resume(x.ticket.Trunk) // no answer
+	j.move(j.pairing)
+	if c := j.relay.Links(); c.Streams != 1 || c.Parked != 0 || len(j.ends()) != 0 {
+		t.Errorf("Links = %+v, %d ended", c, len(j.ends()))
+	}
+	if h := j.relay.peer(j.host.d.key).Host(); h.Streams() != 1 {
+		t.Errorf("the host is said to carry %d streams", h.Streams())
+	}
+	j.move(j.lane()) // as if nothing had been
+}
+
 // A cut ends a lane as it ends a trunk: no byte passes when it returns.
 func TestCutOfALane(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,8 @@ func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *w
 }
 
 // fitsLocked says why a stream may not go on with its new trunk: what is known
-// of it must be of the same client, person, hostname, port and host process.
+// of it must be of the same client, person, hostname, port and host process. The
+// trunk may be the old one: a lane was lost before its grant.
 // One that is not known, since the edge was restarted, is decided like a new
 // one; whether the host holds it the host says.
 func (t *Table) fitsLocked(s *stream) *wire.Reason {
@@ -52,8 +53,6 @@ func (t *Table) fitsLocked(s *stream) *wire.Reason {
 		return cur.cut
 	case x.cut != nil:
 		return x.cut
-	case x == y:
-		return decide.UsedBefore()
 	case cur.ended:
 		return decide.StreamOver()
 	case x.hostKey.IsZero():
