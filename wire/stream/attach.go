@@ -147,6 +147,7 @@ func (s *Stream) takeCarrierLocked(c *carriage) {
 	if s.c != nil {
 		s.detachLocked()
 	}
+	s.last.mux.forget(s)
 	s.c, s.last, s.parkedAt = c, c, time.Time{}
 	s.state.In.Move(c.mux.windows)
 }

@@ -52,15 +52,7 @@ func (i *inlet) NextLocked() (chunk *envelope.Chunk, b []byte, err error) {
 
 // Took counts bytes as delivered, and acknowledges them where that is due.
 func (i *inlet) Took(chunk *envelope.Chunk, n int, wait bool) {
-	s := (*Stream)(i)
-	switch due := s.took(chunk, n); {
-	case due && wait:
-		s.flush()
-	case due:
-		s.mu.Lock()
-		s.urgeLocked()
-		s.mu.Unlock()
-	}
+	(*Stream)(i).took(chunk, n, wait)
 }
 
 // EndedLocked takes the sink off, and says how much was delivered.

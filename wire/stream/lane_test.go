@@ -187,6 +187,41 @@ func TestLostLaneParksItsStream(t *testing.T) {
 	echo(t, c, h)
 }
 
+// What a client has left on a trunk that lives, its host keeps until it goes on, or
+// ends it, and not until the trunk ends, which may be days.
+func TestTrunkKeepsNothingThatLeftIt(t *testing.T) {
+	t.Parallel()
+	for _, end := range []bool{false, true} {
+		m := newMover(t)
+		c, h := m.open()
+		a, b := tcpPair(t)
+		client := trunk.Lane(a.(*net.TCPConn), a, trunk.Config{}, true)
+		host := trunk.Lane(b.(*net.TCPConn), b, trunk.Config{}, false)
+		if err := client.Attach(soon(t), c); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the host keeps what its client has left", func() bool { return len(m.host.Remains()) == 1 })
+		k, err := host.Accept(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end {
+			h.Reset(nil)
+			k.Reset(nil)
+		} else if err := h.GoOn(k); err != nil {
+			t.Fatal(err)
+		} else {
+			echo(t, c, h)
+		}
+		if n := len(m.host.Remains()); n > 0 {
+			t.Errorf("ended %t: %d streams remain", end, n)
+		}
+		client.CloseWith(nil)
+		host.CloseWith(nil)
+		ended(t, client, host)
+	}
+}
+
 // Nothing begins on a lane.
 func TestLaneOpensNothing(t *testing.T) {
 	t.Parallel()

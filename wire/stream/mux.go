@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/sallyport/sallyport/wire/carrier"
@@ -26,8 +28,8 @@ type Mux struct {
 	windows  *envelope.Budget
 	accepted chan *Stream // host
 
-	mu      sync.Mutex
-	remains []*Stream // parked, or over and the other end may not know
+	mu      sync.Mutex           // locks after a stream's
+	remains map[*Stream]struct{} // parked, or over and the other end may not know
 }
 
 // NewMux makes a mux; Run starts it.
@@ -36,6 +38,7 @@ func NewMux(cfg carrier.Config) *Mux {
 		Line:     carrier.NewLine(cfg),
 		windows:  envelope.TrunkBudget(),
 		accepted: make(chan *Stream, 2*carrier.MaxOpening),
+		remains:  make(map[*Stream]struct{}),
 	}
 }
 
@@ -89,8 +92,16 @@ func (m *Mux) left(c *carriage, s *Stream, remains bool) {
 	if remains && m.Resumes() && errors.Is(m.Loss(), carrier.ErrLost) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.remains = append(m.remains, s)
+		m.remains[s] = struct{}{}
 	}
+}
+
+// forget takes a stream out of what remains: it goes on, or nobody will ask how it
+// ended. Where its client moves often, a trunk that lives would gather them.
+func (m *Mux) forget(s *Stream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.remains, s)
 }
 
 // Remains are, once Run has returned, the streams that the trunk has left: parked,
@@ -99,5 +110,5 @@ func (m *Mux) left(c *carriage, s *Stream, remains bool) {
 func (m *Mux) Remains() []*Stream {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.remains
+	return slices.Collect(maps.Keys(m.remains))
 }

@@ -38,21 +38,26 @@ func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
 		s.mu.Unlock()
 		n, err := w.Write(b)
 		total += int64(n)
-		if s.took(chunk, n) {
-			s.flush()
-		}
+		s.took(chunk, n, true)
 		if err != nil {
 			return total, err
 		}
 	}
 }
 
-// took counts bytes as delivered and says whether to acknowledge now.
-func (s *Stream) took(chunk *envelope.Chunk, n int) bool {
+// took counts bytes as delivered, and acknowledges them where that is due; wait says
+// that the caller may wait for the carrier.
+func (s *Stream) took(chunk *envelope.Chunk, n int, wait bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.In.Take(chunk, n)
-	return !s.over && s.ackLocked()
+	switch {
+	case s.over || !s.ackLocked():
+	case wait:
+		s.flushLocked()
+	default:
+		s.urgeLocked()
+	}
 }
 
 // waitDataLocked waits for payload. The end of it is io.EOF, which it takes.

@@ -178,10 +178,9 @@ func (s *Stream) Verdict(ctx context.Context) error {
 // before.
 func (s *Stream) Admit() error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.over {
-		err := s.err
-		s.mu.Unlock()
-		return errors.Join(ErrUndecided, err)
+		return errors.Join(ErrUndecided, s.err)
 	}
 	if s.verdict == undecided && !s.client {
 		s.verdict = admitted
@@ -193,8 +192,7 @@ func (s *Stream) Admit() error {
 		s.rcond.Broadcast()
 		s.wcond.Broadcast()
 	}
-	s.mu.Unlock()
-	s.flush()
+	s.flushLocked()
 	return nil
 }
 
@@ -231,18 +229,16 @@ func (s *Stream) resetLocked(r *reason.Reason) {
 // CloseWrite sends FIN: the other end reads io.EOF once it has read all.
 func (s *Stream) CloseWrite() error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.over || s.closed {
-		err := s.err
-		s.mu.Unlock()
-		return err
+		return s.err
 	}
 	if !s.state.Out.Closed() {
 		s.state.Out.CloseWrite()
 		s.control |= envelope.SayFin
 		s.wcond.Broadcast()
 	}
-	s.mu.Unlock()
-	s.flush()
+	s.flushLocked()
 	return nil
 }
 
@@ -304,6 +300,8 @@ func (s *Stream) finishLocked(err error, last envelope.Say) {
 		}
 		m.Leave()
 		s.c.Urge()
+	} else if m.Alive() {
+		m.forget(s)
 	}
 	s.rcond.Broadcast()
 	s.wcond.Broadcast()

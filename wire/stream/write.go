@@ -117,18 +117,10 @@ func (s *Stream) releaseLocked(c *carriage) {
 	s.wcond.Broadcast()
 }
 
-// flush writes pending control frames now, where the carrier is free; who holds
-// it does it otherwise.
-func (s *Stream) flush() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.c; c != nil {
-		s.flushLocked(c)
-	}
-}
-
-func (s *Stream) flushLocked(c *carriage) {
-	if s.dueLocked(c) && !c.writing {
+// flushLocked writes pending control frames now, where the carrier is free; who
+// holds it does it otherwise.
+func (s *Stream) flushLocked() {
+	if c := s.c; c != nil && s.dueLocked(c) && !c.writing {
 		c.writing = true
 		s.releaseLocked(c)
 	}
@@ -141,7 +133,7 @@ func (c *carriage) Flush(wait bool) {
 	for wait && s.c == c && c.writing && !c.ended {
 		s.wcond.Wait() // every write ends: with an error, once the trunk has ended
 	}
-	s.flushLocked(c)
+	s.flushLocked()
 }
 
 // AckLate writes an acknowledgement that payload has not taken along.
