@@ -66,6 +66,8 @@ type peer struct {
 	orders  queue.Queue  // all but opens, in order
 	opens   queue.Queue
 
+	whole atomic.Bool // all that it lists has its row
+
 	// Set by hello before the state is ready, then constant.
 	role       wire.Role
 	bootID     string
@@ -133,6 +135,12 @@ func (p *peer) BootID() string { return p.bootID }
 
 // Address is where the link comes from.
 func (p *peer) Address() string { return p.address.String() }
+
+// Whole says that every stream which the daemon lists has its row.
+func (p *peer) Whole() bool { return p.whole.Load() }
+
+// SetWhole is explained at Whole.
+func (p *peer) SetWhole() { p.whole.Store(true) }
 
 // Err is nil while the link lives.
 func (p *peer) Err() error { return p.link.Err() }

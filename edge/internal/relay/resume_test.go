@@ -350,6 +350,50 @@ func TestRowsComeBackWithHellos(t *testing.T) {
 	}
 }
 
+// A stream that its client ended while the edge was away is ended at the host, too,
+// whichever of the two comes back first.
+func TestEndWhileTheEdgeWasAway(t *testing.T) {
+	t.Parallel()
+	for _, first := range []wire.Role{wire.RoleClient, wire.RoleHost} {
+		t.Run(string(first)+" first", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, impatient)
+			w.allow(app, "everyone")
+			host, _ := w.host(app)
+			client, s := w.client("alice@site.com")
+			client.Close()
+			w.eventually("the client is away", func() bool { return w.relay.Links().Clients == 0 })
+			ref := wire.StreamRef{Trunk: wire.NewTrunkID(), Stream: wire.NewStreamID(), Session: s.ID, Parked: true, Hostname: app}
+			other := ref
+			other.Stream = wire.NewStreamID()
+			token := client.welcome.SessionToken
+			back := func() {
+				p := client.d.link(wire.Hello{Role: wire.RoleClient, SessionToken: token, Streams: []wire.StreamRef{other}, More: true})
+				call[*wire.OK](p, &wire.Streams{})
+				call[*wire.Apps](p, &wire.AppsRequest{Session: s.ID}) // it comes after the list
+			}
+			if first == wire.RoleClient {
+				back()
+			}
+			again := host.d.link(wire.Hello{Role: wire.RoleHost, Streams: []wire.StreamRef{ref, other}})
+			if first == wire.RoleHost {
+				w.eventually("both are listed", func() bool { return w.relay.Links().Parked == 2 })
+				back()
+			}
+			if c := expect[*wire.Cut](again); c.Stream != ref.Stream || c.Reason.Code != wire.CodeClosed {
+				t.Errorf("the host hears %+v", c)
+			}
+			again.Send(&wire.StreamEnded{Trunk: ref.Trunk, Stream: ref.Stream, Code: wire.CodeClosed})
+			w.eventually("the other waits", func() bool { return w.relay.Links().Parked == 1 })
+			select {
+			case m := <-again.msgs:
+				t.Errorf("the host hears %+v", m)
+			case <-time.After(200 * time.Millisecond):
+			}
+		})
+	}
+}
+
 // A parked stream that is listed and may not be is cut at once.
 func TestHelloListsParkedStreamsThatMayNot(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,9 @@ type Link interface {
 	Address() string
 	// Host is the link as an instance of a connector, nil where it is none.
 	Host() *registry.Host
+	// Whole says that every stream which the daemon lists has its row; SetWhole says so.
+	Whole() bool
+	SetWhole()
 	// Tell queues a message; it never blocks.
 	Tell(wire.Message)
 	// Err is nil while the link lives.

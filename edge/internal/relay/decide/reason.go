@@ -94,6 +94,11 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
+// CalledOver has a host end what its client calls over.
+func CalledOver() wire.Reason {
+	return wire.Reason{Code: wire.CodeClosed, Text: "the other daemon says that the stream is over"}
+}
+
 // UsedBefore: a stream id is not, or not any more, this client's to use.
 func UsedBefore() *wire.Reason {
 	return &wire.Reason{Code: wire.CodeProtocol, Text: "the stream id was used before"}

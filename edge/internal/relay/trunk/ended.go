@@ -57,9 +57,7 @@ func (t *Table) askHost(s *stream) {
 		t.endStream(s, wire.CodeCarrierLost)
 		return
 	}
-	host.Tell(&wire.Cut{Trunk: s.trunk.id, Stream: s.id, Reason: wire.Reason{
-		Code: wire.CodeClosed, Text: "the other daemon says that the stream is over",
-	}})
+	host.Tell(&wire.Cut{Trunk: s.trunk.id, Stream: s.id, Reason: decide.CalledOver()})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.streams[s.id] == s && !t.stopped {

@@ -132,7 +132,7 @@ func (t *Table) restoreLocked(l Link, ref wire.StreamRef) (*trunk, *wire.Reason)
 		return nil, decide.TooMany("too many streams")
 	}
 	s := &stream{
-		id: ref.Stream, trunk: x, started: time.Now(), granted: true, session: session, rule: d.Rule, version: d.Version,
+		id: ref.Stream, trunk: x, started: time.Now(), granted: true, old: true, session: session, rule: d.Rule, version: d.Version,
 	}
 	if why := t.learnHostLocked(l, s, ref); why != nil {
 		return nil, why
@@ -142,6 +142,9 @@ func (t *Table) restoreLocked(l Link, ref wire.StreamRef) (*trunk, *wire.Reason)
 		t.parkLocked(x)
 	}
 	x.streams[s.id], t.streams[s.id] = s, s
+	if c := t.cfg.Link(x.clientKey); l.Role() == wire.RoleHost && c != nil && c.Whole() {
+		t.endSoonLocked(s) // its client has ended it, and told an edge that did not know it
+	}
 	return x, nil
 }
 

@@ -81,10 +81,11 @@ func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
 	defer t.mu.Unlock()
 	for _, s := range t.streams {
 		mine := s.trunk.clientKey == l.Key() || s.trunk.hostKey == l.Key()
-		if mine && s.granted && !alive[s.id] && s.started.Before(since) {
+		if mine && s.granted && !alive[s.id] && (s.old || s.started.Before(since)) {
 			t.endSoonLocked(s) // it ended while the link was away
 		}
 	}
+	l.SetWhole()
 }
 
 // adopt lets the trunks of a lost link instance live on where the same process

@@ -129,6 +129,7 @@ type stream struct {
 	// Guarded by Table.mu.
 	granted bool
 	ended   bool              // its client gave it up while it was being decided
+	old     bool              // its daemons had it before this edge knew of it
 	figures *wire.StreamEnded // of its end: the host's, until then the client's
 	timer   *time.Timer       // waits for the host's word
 	cut     *wire.Reason
