@@ -140,7 +140,7 @@ func (p *peer) Address() string { return p.address.String() }
 func (p *peer) Whole() bool { return p.whole.Load() }
 
 // SetWhole is explained at Whole.
-func (p *peer) SetWhole() { p.whole.Store(true) }
+func (p *peer) SetWhole(whole bool) { p.whole.Store(whole) }
 
 // Err is nil while the link lives.
 func (p *peer) Err() error { return p.link.Err() }

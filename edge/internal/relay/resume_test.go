@@ -429,6 +429,24 @@ func TestHelloListsParkedStreamsThatMayNot(t *testing.T) {
 	}
 }
 
+// An edge that leaves, or has no room, cuts nothing that a daemon lists: it goes on
+// where there is one.
+func TestLeavingEdgeCutsNothingThatIsListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.allow(app, "everyone")
+	host, _ := w.host(app)
+	_, s := w.client("alice@site.com")
+	w.relay.trunks.Stop()
+	ref := wire.StreamRef{Trunk: wire.NewTrunkID(), Stream: wire.NewStreamID(), Session: s.ID, Parked: true, Hostname: app}
+	wrong := ref
+	wrong.Stream, wrong.Parked = wire.NewStreamID(), false
+	again := host.d.link(wire.Hello{Role: wire.RoleHost, Streams: []wire.StreamRef{ref, wrong}})
+	if c := expect[*wire.Cut](again); c.Stream != wrong.Stream {
+		t.Errorf("the host hears %+v", c)
+	}
+}
+
 // A stream that ended in order just when its trunk was lost: its client may not
 // know, and the host tells.
 func TestOrderlyEndIsNotRefused(t *testing.T) {

@@ -21,7 +21,7 @@ type Link interface {
 	Host() *registry.Host
 	// Whole says that every stream which the daemon lists has its row; SetWhole says so.
 	Whole() bool
-	SetWhole()
+	SetWhole(bool)
 	// Tell queues a message; it never blocks.
 	Tell(wire.Message)
 	// Err is nil while the link lives.

@@ -94,6 +94,15 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
+// Passing says whether what keeps a stream from going on may be over soon.
+func Passing(why *wire.Reason) bool {
+	switch why.Code {
+	case wire.CodeNoConnector, wire.CodeLimit, wire.CodeDraining, wire.CodeInternal:
+		return true
+	}
+	return false
+}
+
 // CalledOver has a host end what its client calls over.
 func CalledOver() wire.Reason {
 	return wire.Reason{Code: wire.CodeClosed, Text: "the other daemon says that the stream is over"}

@@ -82,8 +82,9 @@ func (t *Table) trunkOver(x *trunk, err error) {
 	t.log.Debug("trunk over", "trunk", x.id, "bytes_in", up, "bytes_out", down, "error", err)
 }
 
-// settle ends what is still open on a trunk that is over, with what is known.
-func (t *Table) settle(x *trunk, code wire.Code) {
+// settle ends what is still open on a trunk that is over, with what is known, and
+// says how much that was.
+func (t *Table) settle(x *trunk, code wire.Code) (streams int) {
 	t.mu.Lock()
 	delete(t.trunks, x.id)
 	left := make([]*stream, 0, len(x.streams))
@@ -94,6 +95,7 @@ func (t *Table) settle(x *trunk, code wire.Code) {
 	for _, s := range left {
 		t.endStream(s, code)
 	}
+	return len(left)
 }
 
 // failed ends a trunk that was never joined and tells its client.

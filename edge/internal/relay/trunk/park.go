@@ -35,13 +35,9 @@ func (t *Table) parkLocked(x *trunk) {
 
 // expire ends what has waited for another trunk for too long.
 func (t *Table) expire(x *trunk) {
-	t.mu.Lock()
-	n := len(x.streams)
-	t.mu.Unlock()
-	for range n {
+	for range t.settle(x, wire.CodeCarrierLost) {
 		t.cfg.Meter.Expired()
 	}
-	t.settle(x, wire.CodeCarrierLost)
 }
 
 // heldLocked are the streams of a parked trunk, marked as cut.

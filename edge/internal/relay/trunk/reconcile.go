@@ -66,15 +66,18 @@ func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
 		t.adopt(l)
 	}
 	alive := make(map[wire.StreamID]bool, len(listed))
+	whole := true
 	for _, ref := range listed {
-		x, why := t.find(l, ref)
-		if why != nil {
+		switch x, why := t.find(l, ref); {
+		case why != nil && decide.Passing(why):
+			whole = false // it waits at its daemons, and is decided when it resumes
+		case why != nil:
 			l.Tell(&wire.Cut{Trunk: ref.Trunk, Stream: ref.Stream, Reason: *why})
-			continue
-		}
-		alive[ref.Stream] = true
-		if why := t.passes(x); why != nil {
-			t.cutAll(context.Background(), []*trunk{x}, *why)
+		default:
+			alive[ref.Stream] = true
+			if why := t.passes(x); why != nil {
+				t.cutAll(context.Background(), []*trunk{x}, *why)
+			}
 		}
 	}
 	t.mu.Lock()
@@ -85,7 +88,7 @@ func (t *Table) Reconcile(l Link, since time.Time, listed []wire.StreamRef) {
 			t.endSoonLocked(s) // it ended while the link was away
 		}
 	}
-	l.SetWhole()
+	l.SetWhole(whole)
 }
 
 // adopt lets the trunks of a lost link instance live on where the same process

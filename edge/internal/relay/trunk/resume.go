@@ -81,8 +81,7 @@ func (t *Table) moveLocked(s *stream) {
 // notResumed has the host end a stream that was refused another trunk for good:
 // its client has heard the same. What may be tried again stays as it is.
 func (t *Table) notResumed(s *stream, why *wire.Reason) {
-	switch why.Code {
-	case wire.CodeCarrierLost, wire.CodeNoConnector, wire.CodeLimit, wire.CodeDraining, wire.CodeInternal:
+	if why.Code == wire.CodeCarrierLost || decide.Passing(why) {
 		return
 	}
 	t.mu.Lock()
