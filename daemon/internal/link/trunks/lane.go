@@ -147,7 +147,8 @@ func (p *Pool) refusedLane(s *wire.Stream, err error) {
 }
 
 // take has a stream go on with a lane. It belongs to the lane from before the edge
-// is asked, so that a denial finds it there.
+// is asked, so that a denial finds it there; and the edge is asked only once the lane
+// has it, since the edge's row goes with the grant. On an error it is where it was.
 func (p *Pool) take(ctx context.Context, lane *trunk, s *wire.Stream) error {
 	link, _, err := p.cfg.Online(ctx)
 	if err != nil {
@@ -157,13 +158,13 @@ func (p *Pool) take(ctx context.Context, lane *trunk, s *wire.Stream) error {
 	if tr == nil || !p.move(tr, lane, s) {
 		return errNoLane
 	}
-	err = link.Send(&wire.Resume{Trunk: lane.id, Streams: []wire.ResumeStream{{Stream: s.ID(), Trace: s.Trace(), From: tr.id}}})
-	if err == nil {
-		err = lane.wire.Attach(ctx, s)
-	}
-	if err != nil {
+	if err := lane.wire.Attach(ctx, s); err != nil {
 		p.move(lane, tr, s)
 		return fmt.Errorf("move to a lane: %w", err)
+	}
+	err = link.Send(&wire.Resume{Trunk: lane.id, Streams: []wire.ResumeStream{{Stream: s.ID(), Trace: s.Trace(), From: tr.id}}})
+	if err != nil {
+		lane.wire.Lose(err) // no grant can come; the stream goes on from there
 	}
 	return nil
 }

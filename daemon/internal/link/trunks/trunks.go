@@ -382,11 +382,12 @@ func (p *Pool) Cut(m *wire.Cut) {
 	}
 }
 
-// Sweep closes trunks that carry nothing: idle for long, or retired.
+// Sweep closes trunks that carry nothing: idle for long, or retired. A lane has its
+// stream on the way, or ends by itself.
 func (p *Pool) Sweep(now time.Time, idle time.Duration) {
 	closed := &wire.Reason{Code: wire.CodeClosed, Text: "idle"}
 	p.closing(closed, func(tr *trunk) bool {
-		if !isReady(tr) || tr.lost || len(tr.slots) > 0 {
+		if !isReady(tr) || tr.lane || tr.lost || len(tr.slots) > 0 {
 			return false
 		}
 		since := tr.wire.IdleSince()
