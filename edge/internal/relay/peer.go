@@ -55,6 +55,7 @@ const (
 
 // peer is one link of one device key.
 type peer struct {
+	listing.Mark
 	relay   *Relay
 	link    *wire.Link
 	key     wire.KeyID
@@ -65,8 +66,6 @@ type peer struct {
 	hello   *time.Timer  // ends a link without a hello
 	orders  queue.Queue  // all but opens, in order
 	opens   queue.Queue
-
-	whole atomic.Bool // all that it lists has its row
 
 	// Set by hello before the state is ready, then constant.
 	role       wire.Role
@@ -135,12 +134,6 @@ func (p *peer) BootID() string { return p.bootID }
 
 // Address is where the link comes from.
 func (p *peer) Address() string { return p.address.String() }
-
-// Whole says that every stream which the daemon lists has its row.
-func (p *peer) Whole() bool { return p.whole.Load() }
-
-// SetWhole is explained at Whole.
-func (p *peer) SetWhole(whole bool) { p.whole.Store(whole) }
 
 // Err is nil while the link lives.
 func (p *peer) Err() error { return p.link.Err() }

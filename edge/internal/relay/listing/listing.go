@@ -1,12 +1,16 @@
 // Package listing gathers the streams that a daemon lists in its hello and, where
 // they are many, in the messages after it.
 //
-// Concurrency: a List belongs to one goroutine.
+// Concurrency: a List belongs to one goroutine, a Mark to any.
 //
 // Source: docs/protocol.md, rule 10.
 package listing
 
-import "github.com/sallyport/sallyport/wire"
+import (
+	"sync/atomic"
+
+	"github.com/sallyport/sallyport/wire"
+)
 
 // max bounds the streams that one daemon lists: more than its trunks carry.
 const max = 64 << 10
@@ -32,3 +36,12 @@ func (l *List) Add(m *wire.Streams) (whole []wire.StreamRef, ok bool) {
 	}
 	return whole, true
 }
+
+// Mark says what became of a list. Its zero value is that it is not known yet.
+type Mark struct{ whole atomic.Bool }
+
+// Whole says that every stream which the daemon lists has its row.
+func (m *Mark) Whole() bool { return m.whole.Load() }
+
+// SetWhole is explained at Whole.
+func (m *Mark) SetWhole(whole bool) { m.whole.Store(whole) }
