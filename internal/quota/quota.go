@@ -56,6 +56,18 @@ func (b *Buckets[K]) Take(k K, now time.Time) bool {
 	return true
 }
 
+// Owe takes a token of k whether it has one or not: what was done already is paid
+// for later. What is owed is burst at most ten times.
+func (b *Buckets[K]) Owe(k K, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tokens := b.tokensLocked(k, now)
+	if _, known := b.m[k]; !known && len(b.m) >= b.max {
+		b.makeRoomLocked(now)
+	}
+	b.m[k] = bucket{tokens: max(tokens-1, -10*b.burst), at: now}
+}
+
 // Give returns one token that was taken of k.
 func (b *Buckets[K]) Give(k K, now time.Time) {
 	b.mu.Lock()

@@ -79,3 +79,24 @@ func TestBucketsAreBounded(t *testing.T) {
 		t.Fatalf("%d buckets after all were full again", n)
 	}
 }
+
+func TestOwe(t *testing.T) {
+	t.Parallel()
+	b := New[string](time.Minute, 2, 100)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 5 {
+		b.Owe("a", now)
+	}
+	if now = now.Add(3 * time.Minute); b.Has("a", now) {
+		t.Error("what was owed is not paid for")
+	}
+	if now = now.Add(time.Minute); !b.Has("a", now) {
+		t.Error("more was owed than was taken")
+	}
+	for range 1000 {
+		b.Owe("b", now)
+	}
+	if now = now.Add(21 * time.Minute); !b.Has("b", now) {
+		t.Error("debts are not bounded")
+	}
+}

@@ -103,6 +103,9 @@ func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) 
 	var ended *wire.StreamEnded
 	if refusal != nil {
 		ended = s.endedLocked(refusal.Code) // the grant came at the same moment
+		if ended == nil && refusal == errGone {
+			t.goneLocked(s.wire.ID())
+		}
 		c.dropLocked(s)
 	}
 	c.mu.Unlock()
@@ -129,6 +132,9 @@ func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) 
 	c.changed()
 }
 
+// errGone: the client has reset a stream before its Verdict.
+var errGone = &wire.Reason{Code: wire.CodeNeverOpened}
+
 // await waits for the grant of what began on a trunk.
 func (c *Connector) await(t *trunk, granted <-chan *wire.Grant, w *wire.Stream) (*wire.Grant, *wire.Reason) {
 	timer := time.NewTimer(c.timing.Grant)
@@ -146,7 +152,7 @@ func (c *Connector) await(t *trunk, granted <-chan *wire.Grant, w *wire.Stream) 
 	case <-t.orphaned:
 		return nil, &wire.Reason{Code: wire.CodeNoConnector, Text: "the host lost its link to the edge"}
 	case <-w.Done():
-		return nil, &wire.Reason{Code: wire.CodeClosed}
+		return nil, errGone
 	case <-t.ctx.Done():
 		return nil, reasonOf(context.Cause(t.ctx))
 	}
@@ -179,7 +185,7 @@ func (c *Connector) carry(ctx context.Context, t *trunk, s *stream, g *wire.Gran
 	}
 	if err := s.wire.Admit(); err != nil {
 		abort(conn)
-		return err
+		return errGone
 	}
 	return pipe.Join(ctx, conn, s.wire).Err
 }
@@ -245,6 +251,8 @@ func (c *Connector) codeOfLocked(s *stream, err error) wire.Code {
 	switch {
 	case s.cut != nil:
 		return s.cut.Code
+	case err == errGone:
+		return errGone.Code
 	case s.wire.Err() != nil:
 		return reasonOf(s.wire.Err()).Code
 	case err != nil:

@@ -15,6 +15,9 @@ const (
 	maxWaiting = 2 * wire.MaxUngranted
 	// maxEarlyGrants bounds the grants of one trunk that wait for their Open.
 	maxEarlyGrants = 4 * wire.MaxUngranted
+	// maxGone bounds the Opens of one trunk that are known to have been reset: as
+	// many as can be under way between a client, the edge and here.
+	maxGone = 1 << 10
 )
 
 // trunk is one trunk of a host, from its offer on. Its fields are guarded by
@@ -32,7 +35,8 @@ type trunk struct {
 	knocks   map[wire.StreamID]*knock
 	waiting  int // streams and knocks without grant
 	early    map[wire.StreamID]*earlyGrant
-	deadline *time.Timer // runs while the host has no link
+	gone     map[wire.StreamID]struct{} // reset before their grant
+	deadline *time.Timer                // runs while the host has no link
 
 	// window is how long its streams wait for another when it is lost; never changes.
 	window time.Duration
@@ -135,6 +139,7 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 	t := &trunk{
 		offer: m, link: l, orphaned: make(chan struct{}), ctx: ctx, cancel: cancel,
 		streams: make(map[wire.StreamID]*stream), knocks: make(map[wire.StreamID]*knock), early: make(map[wire.StreamID]*earlyGrant),
+		gone:   make(map[wire.StreamID]struct{}),
 		window: window, lost: make(chan struct{}),
 	}
 	c.mu.Lock()
@@ -263,6 +268,10 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 	case t.early[g.Stream] != nil:
 		return "granted already"
 	}
+	if t.wasGoneLocked(g.Stream) {
+		c.neverOpenedLocked(g) // now: the edge counts what a client has it decide for nothing
+		return ""
+	}
 	held := c.held[g.Stream]
 	s, k := t.streams[g.Stream], t.knocks[g.Stream]
 	if s == held {
@@ -283,6 +292,7 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 		}
 		return ""
 	case held == nil && len(t.early) >= maxEarlyGrants: // what is held is bounded by itself
+		c.neverOpenedLocked(g)
 		return "too many grants without Open"
 	}
 	e := &earlyGrant{grant: g}
@@ -293,6 +303,20 @@ func (c *Connector) grant(l *wire.Link, g *wire.Grant) (why string) {
 	e.timer = time.AfterFunc(wait, func() { c.lapse(t, e) })
 	t.early[g.Stream] = e
 	return ""
+}
+
+// goneLocked notes an Open that was reset before its grant.
+func (t *trunk) goneLocked(id wire.StreamID) {
+	if len(t.gone) >= maxGone {
+		clear(t.gone) // their grants lapse
+	}
+	t.gone[id] = struct{}{}
+}
+
+func (t *trunk) wasGoneLocked(id wire.StreamID) bool {
+	_, was := t.gone[id]
+	delete(t.gone, id)
+	return was
 }
 
 // lapse ends the wait of a grant for its Open.

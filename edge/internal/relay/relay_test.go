@@ -392,3 +392,37 @@ func TestStreamIsNotOverByItsClientsWordAlone(t *testing.T) {
 	})
 	j.echo(t) // the trunk goes on
 }
+
+// Streams that are reset before their Verdict do not reach policy as often as
+// their client likes; other sessions are not limited by it.
+func TestStreamsThatAreNeverOpenedAreCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.allow(app, "everyone")
+	host, _ := w.host(app)
+	client, s := w.client("alice@site.com")
+	x := w.trunk(client, s, host)
+	limited := false
+	for range 500 {
+		id := client.open(x.ticket.Trunk)
+		select {
+		case <-host.msgs: // the grant
+			host.Send(&wire.StreamEnded{Trunk: x.ticket.Trunk, Stream: id, Code: wire.CodeNeverOpened})
+		case m := <-client.msgs:
+			d, ok := m.(*wire.Denied)
+			if !ok || d.Reason.Code != wire.CodeLimit {
+				t.Fatalf("client got %T %+v", m, m)
+			}
+			limited = true
+		}
+		if limited {
+			break
+		}
+	}
+	if !limited {
+		t.Error("all of 500 were decided")
+	}
+	bob, bobs := w.client("bob@site.com")
+	y := w.trunk(bob, bobs, host)
+	w.granted(bob, host, y.ticket.Trunk)
+}

@@ -9,9 +9,9 @@ import (
 // limitKeys bounds the sessions that are counted at once.
 const limitKeys = 10_000
 
-// NewRefused bounds the refused opens and tickets of one session: so many at
-// once, then one each period (H5 of the goals: 100 a second reach policy). Others
-// are not counted.
+// NewRefused bounds the opens and tickets of one session that are refused, or that
+// the client has given up before their Verdict: so many at once, then one each
+// period (H5 of the goals: 100 a second reach policy). Others are not counted.
 func NewRefused() *quota.Buckets[string] {
 	return quota.New[string](10*time.Millisecond, 200, limitKeys)
 }

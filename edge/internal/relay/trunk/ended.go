@@ -22,7 +22,12 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	switch {
 	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
 		s.figures = m
+		idle := m.Code == wire.CodeNeverOpened && !s.resumes
+		session := s.trunk.session.ID
 		t.mu.Unlock()
+		if idle { // it was decided for nothing: the client may not have that as often as it likes
+			t.refused.Owe(session, time.Now())
+		}
 		t.endStream(s, m.Code)
 		t.mu.Lock()
 		s.confirmLocked() // last: who waits for the cut finds no row any more
