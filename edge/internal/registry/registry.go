@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sallyport/sallyport/wire"
 )
@@ -40,9 +41,18 @@ func (h *Host) Streams() int { return int(h.streams.Load()) }
 type Registry struct {
 	mu     sync.Mutex
 	tables map[*Host][]wire.TunnelInfo
-	routes map[string][]route          // by hostname
-	sticky map[string]map[string]*Host // by session, then hostname
+	routes map[string][]route             // by hostname
+	sticky map[string]map[string]*Host    // by session, then hostname
+	failed map[string]map[*Host]time.Time // by session: until when a host is passed over
+	now    func() time.Time
 }
+
+// failedFor is how long a host that has failed a session is passed over for it,
+// where another serves the hostname, and maxFailed how many are kept of a session.
+const (
+	failedFor = time.Minute
+	maxFailed = 64
+)
 
 type route struct {
 	host *Host
@@ -55,7 +65,24 @@ func New() *Registry {
 		tables: make(map[*Host][]wire.TunnelInfo),
 		routes: make(map[string][]route),
 		sticky: make(map[string]map[string]*Host),
+		failed: make(map[string]map[*Host]time.Time),
+		now:    time.Now,
 	}
+}
+
+// Failed says that a host did not serve a session as it should. For that session
+// another is picked for a while, where there is one. Others hear nothing of it: a
+// session may be wrong, or lie.
+func (r *Registry) Failed(session string, h *Host) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.tables[h]) == 0 {
+		return
+	}
+	if r.failed[session] == nil || len(r.failed[session]) >= maxFailed {
+		r.failed[session] = make(map[*Host]time.Time)
+	}
+	r.failed[session][h] = r.now().Add(failedFor)
 }
 
 // Set replaces the table of h: the hostnames that are routed to it.
@@ -80,6 +107,11 @@ func (r *Registry) Remove(h *Host) {
 	for _, hosts := range r.sticky {
 		maps.DeleteFunc(hosts, func(_ string, x *Host) bool { return x == h })
 	}
+	for session, hosts := range r.failed {
+		if delete(hosts, h); len(hosts) == 0 {
+			delete(r.failed, session)
+		}
+	}
 }
 
 func (r *Registry) removeLocked(h *Host) {
@@ -102,12 +134,27 @@ func (r *Registry) Pick(session, hostname string) (h *Host, ok bool) {
 	if len(routes) == 0 {
 		return nil, false
 	}
-	best := choose(routes, r.sticky[session][hostname])
+	best := choose(r.passedOverLocked(session, routes), r.sticky[session][hostname])
 	if r.sticky[session] == nil {
 		r.sticky[session] = make(map[string]*Host)
 	}
 	r.sticky[session][hostname] = best
 	return best, true
+}
+
+// passedOverLocked are routes, with those as sick whose host has just failed the
+// session.
+func (r *Registry) passedOverLocked(session string, routes []route) []route {
+	failed := r.failed[session]
+	if len(failed) == 0 {
+		return routes
+	}
+	now := r.now()
+	routes = slices.Clone(routes)
+	for i, x := range routes {
+		routes[i].sick = x.sick || now.Before(failed[x.host])
+	}
+	return routes
 }
 
 // Serves says whether a hostname is routed to h.
@@ -146,4 +193,5 @@ func (r *Registry) Forget(session string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.sticky, session)
+	delete(r.failed, session)
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/wire"
 )
@@ -96,5 +97,35 @@ func TestForgetDropsStickiness(t *testing.T) {
 	r.Forget("s")
 	if got, _ := r.Pick("s", app); got != b {
 		t.Error("still sticky after Forget")
+	}
+}
+
+func TestHostThatFailedIsPassedOver(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	r, a, b := New(), &Host{}, &Host{}
+	r.now = func() time.Time { return now }
+	r.Set(a, tunnel(false))
+	pick := func(session string, want *Host) {
+		t.Helper()
+		if got, _ := r.Pick(session, app); got != want {
+			t.Errorf("session %s: not the host that was wanted", session)
+		}
+	}
+	pick("s", a)
+	r.Failed("s", a)
+	pick("s", a) // there is no other
+	b.AddStreams(1)
+	r.Set(b, tunnel(false))
+	pick("s", b)
+	pick("other", a)
+	now = now.Add(failedFor)
+	pick("s", b) // it had that one last
+	r.Failed("s", b)
+	pick("s", a)
+	r.Remove(b)
+	r.Remove(a)
+	if len(r.failed) != 0 {
+		t.Error("hosts that are gone are remembered")
 	}
 }

@@ -192,8 +192,13 @@ func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context
 	if err != nil {
 		denied := p.opens.wasDenied(id)
 		if !denied {
-			// The edge may have granted it, or be about to.
-			p.cfg.Report(&wire.StreamEnded{Trunk: tr.wire.ID(), Stream: id, Code: reasonOf(err).Code})
+			// The edge may have granted it, or be about to. It hears of it before the
+			// ticket that may follow, so that another host can be picked; they are no
+			// more than maxOpening at once.
+			ended := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: id, Code: reasonOf(err).Code}
+			if link.Send(ended) != nil {
+				p.cfg.Report(ended)
+			}
 		}
 		// A host that still speaks has refused, and delivered nothing.
 		mute := ctx.Err() != nil || tr.wire.Err() != nil || errors.Is(err, &wire.Reason{Code: wire.CodeCarrierLost})

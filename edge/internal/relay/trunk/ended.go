@@ -38,6 +38,9 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 		if s.figures == nil {
 			s.figures = m
 		}
+		if faults[m.Code] {
+			t.blameLocked(s.trunk)
+		}
 		if s.granted {
 			t.endSoonLocked(s)
 		}

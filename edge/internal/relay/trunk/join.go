@@ -65,6 +65,9 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 func (t *Table) trunkOver(x *trunk, err error) {
 	up, down := x.pair.Bytes()
 	t.mu.Lock()
+	if !x.used && x.cut == nil && !t.stopped {
+		t.blameLocked(x) // its client has not found in it whom it wanted
+	}
 	x.over = true
 	if x.timer != nil {
 		x.timer.Stop()
@@ -105,6 +108,7 @@ func (t *Table) failed(id wire.TrunkID, why wire.Reason) {
 		return
 	}
 	t.mu.Lock()
+	t.blameLocked(x)
 	if x.cut != nil {
 		why = *x.cut
 	}

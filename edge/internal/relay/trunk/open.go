@@ -32,6 +32,7 @@ func (t *Table) Reserve(l Link, m *wire.OpenRequest) (*Open, *wire.Reason) {
 	}
 	s := &stream{id: m.Stream, trace: m.Trace, port: m.Port, trunk: x, started: time.Now()}
 	x.streams[s.id], t.streams[s.id] = s, s
+	x.used = true
 	return &Open{t, s, l}, nil
 }
 

@@ -99,11 +99,13 @@ type trunk struct {
 	// the row is restored it stands for the process alone, as far as it is known.
 	host *registry.Host
 
+	asked time.Time // when its ticket was given
 	// Guarded by Table.mu, as are address, host and hostKey where the row is restored.
 	pair    *splice.Pair  // nil while waiting, and where the row is restored
 	done    chan struct{} // of a pair: closed when it has ended, and the row says so
 	streams map[wire.StreamID]*stream
 	cut     *wire.Reason // why it was cut
+	used    bool         // a stream was asked for on it
 	over    bool
 	parked  bool        // over, and its streams wait for another trunk
 	orphan  bool        // the instance in host is gone
