@@ -6,6 +6,7 @@ import "sync/atomic"
 // all of the process; and the same of what is kept for sending again.
 const (
 	TrunkWindows   = 64 << 20
+	TrunkReplay    = 64 << 20
 	ProcessWindows = 256 << 20
 	ProcessReplay  = 256 << 20
 )
@@ -18,8 +19,9 @@ var (
 // TrunkBudget is one for the windows of a trunk.
 func TrunkBudget() *Budget { return NewBudget(TrunkWindows, processWindows) }
 
-// ReplayBudget is the process's, for what is kept for sending again.
-func ReplayBudget() *Budget { return processReplay }
+// ReplayBudget is one for what is kept for sending again of the streams that began on a
+// trunk: another end that acknowledges nothing does not take all of the process's.
+func ReplayBudget() *Budget { return NewBudget(TrunkReplay, processReplay) }
 
 // Budget bounds what windows may take beyond InitialWindow each. It may stand
 // under another one, which then bounds the sum.

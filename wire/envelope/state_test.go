@@ -391,3 +391,31 @@ func TestBudgetUnderBudget(t *testing.T) {
 		t.Error("a nil budget gives")
 	}
 }
+
+// Another end that acknowledges nothing takes what one trunk may keep, and leaves
+// the rest of the process's to others.
+func TestReplayIsBoundedForATrunk(t *testing.T) {
+	mine, other := ReplayBudget(), ReplayBudget()
+	keep := func(b *Budget) (kept int) {
+		for range 8 {
+			var s State
+			s.Init(Opening{}, nil, b)
+			t.Cleanup(s.Drop)
+			s.Out.Open(MaxWindow)
+			for s.Out.Room() > 0 {
+				c := NewChunk(MaxPayload)
+				c.Grow(min(s.Out.Room(), MaxPayload))
+				kept += len(c.Payload())
+				s.Out.Put(c, nil)
+				s.Out.Sent(c)
+			}
+		}
+		return kept
+	}
+	if n := keep(mine); n > TrunkReplay+8*InitialWindow {
+		t.Errorf("%d MiB are kept of one trunk", n>>20)
+	}
+	if n := keep(other); n < TrunkReplay/2 {
+		t.Errorf("only %d MiB are left to another", n>>20)
+	}
+}

@@ -26,6 +26,7 @@ var (
 type Mux struct {
 	*carrier.Line
 	windows  *envelope.Budget
+	replay   *envelope.Budget // of the streams that begin here, wherever they go on
 	accepted chan *Stream // host
 
 	mu      sync.Mutex           // locks after a stream's
@@ -37,6 +38,7 @@ func NewMux(cfg carrier.Config) *Mux {
 	return &Mux{
 		Line:     carrier.NewLine(cfg),
 		windows:  envelope.TrunkBudget(),
+		replay:   envelope.ReplayBudget(),
 		accepted: make(chan *Stream, 2*carrier.MaxOpening),
 		remains:  make(map[*Stream]struct{}),
 	}

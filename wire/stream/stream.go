@@ -79,7 +79,7 @@ func newStream(m *Mux, o envelope.Opening) *Stream {
 	c.Init(m.Line, c)
 	c.owner.Store(s)
 	s.rcond.L, s.wcond.L = &s.mu, &s.mu
-	s.state.Init(o, m.windows, envelope.ReplayBudget())
+	s.state.Init(o, m.windows, m.replay)
 	if m.Client() {
 		c.attached = true
 		c.writing = true // until the carrier is opened
