@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,7 +46,7 @@ func main() {
 	flag.BoolVar(&o.network, "network", false, "only faults of a network between client and edge (root)")
 	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
 	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
-	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S6, H1, H3, H9, L1 to L3, L7)")
+	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S6, H1 to H3, H5 to H7, H9, L1 to L3, L7)")
 	flag.BoolVar(&o.state, "state", false, "only kills and damage of a daemon's state")
 	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
 	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")
@@ -85,7 +86,7 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 	if o.causes || o.hostile || o.figures {
 		failed, err = o.playLoopback(ctx)
 	}
-	if (o.network || o.figures) && ctx.Err() == nil {
+	if (o.network || o.figures && o.anyFar()) && ctx.Err() == nil {
 		n, nerr := o.playNetwork(ctx)
 		failed, err = failed+n, errors.Join(err, nerr)
 	}
@@ -121,6 +122,11 @@ func (o options) playLoopback(ctx context.Context) (failed int, err error) {
 		fmt.Fprintln(os.Stderr, w.Logs())
 	}
 	return failed, err
+}
+
+// anyFar says whether a figure is to be played on a network.
+func (o options) anyFar() bool {
+	return slices.ContainsFunc(figures.All(), func(f figures.Figure) bool { return f.Far && o.run.MatchString(f.ID+" "+f.What) })
 }
 
 // playFigures prints a row for each figure of a kind of World.

@@ -1,8 +1,9 @@
 //go:build linux
 
 // Package figures measures what is promised in numbers about streams, hostile
-// peers and the local machine (S1 to S6, H1, H3, H9, L1 to L3, L7 of the project's goals) on the real programs. Each
-// is scaled so that all of them take a few minutes; the table says the scale.
+// peers and the local machine (S1 to S6, H1 to H3, H5 to H7, H9, L1 to L3, L7 of the
+// project's goals) on the real programs. Each is scaled so that all of them take a
+// few minutes; the table says the scale.
 //
 // Concurrency: one figure at a time; each joins what it started.
 package figures
@@ -61,6 +62,10 @@ func All() []Figure {
 		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", direct: true, run: fleetBack},
 		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", direct: true, run: badFrames},
 		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
+		{ID: "H2", What: "bytes beyond the windows; all windows filled for readers that do not read, nothing acknowledged: memory, others", Scale: "1,500 streams, both ways", direct: true, run: windows},
+		{ID: "H5", What: "streams reset before their Verdict, as fast as it goes: those that reach policy; others' p99", Scale: "8 s", direct: true, run: earlyResets},
+		{ID: "H6", What: "hostile hosts: an error at the client or an honest replica instead, never another's identity", Scale: "whole", run: hostileHosts},
+		{ID: "H7", What: "a frame that stalls half way on links, trunks and lanes, towards edge, host and client: others' calls, culled", Scale: "whole", run: stalledFrames},
 		{ID: "L1", What: "every route of the control API, by its owner, others, administrators, nobody; a flood beside the owner", Scale: "whole: 10,000 calls", run: onMachine((*machine.Machine).Control)},
 		{ID: "L2", What: "another OS user at a forward, in five manners; its owner; the cost of the check", Scale: "whole: 10,000 each", direct: true, run: onMachine((*machine.Machine).Ports)},
 		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},

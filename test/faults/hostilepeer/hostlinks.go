@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
@@ -12,21 +13,41 @@ import (
 
 // hostLink is a link of the hostile host, which publishes Evil.
 func (s *Stage) hostLink(ctx context.Context) (*speak.Link, error) {
-	l, err := speak.OpenLink(ctx, s.Edge, s.host)
+	return s.linkOfHost(ctx, s.host)
+}
+
+func (s *Stage) linkOfHost(ctx context.Context, id *speak.Identity) (*speak.Link, error) {
+	l, err := speak.OpenLink(ctx, s.Edge, id)
 	if err != nil {
 		return nil, err
 	}
-	m, err := l.Hello(s.host, "host", nil)
+	m, err := l.Hello(id, "host", nil)
 	if err == nil && m.Get("connector", "id") == "" {
 		err = fmt.Errorf("not enrolled: %s", m.Body)
 	}
 	if err == nil {
-		_, err = l.Register(s.Evil)
+		if m, err = l.Register(s.Evil); err == nil && bytes.Contains(m.Body, []byte(`"reason":{`)) {
+			err = fmt.Errorf("%s is not published: %s", s.Evil, m.Body)
+		}
 	}
 	if err != nil {
 		l.Close()
 	}
 	return l, err
+}
+
+// Host brings the hostile host up and meets the honest client, for a local
+// connection of which it has not said a word yet.
+func (s *Stage) Host(ctx context.Context) (*speak.Link, *speak.Trunk, net.Conn, error) {
+	sc, err := s.scene(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t, err := s.Edge.Meet(ctx, s.host, sc.offer)
+	if err != nil {
+		sc.close()
+	}
+	return sc.link, t, sc.local, err
 }
 
 // onHostLink acts on a link of the hostile host, and waits.
@@ -83,7 +104,16 @@ func hostLinks() []Behaviour {
 			m, err := l.Call(speak.KindTicketRequest, speak.Object{"session": s.client.Session, "hostname": s.App, "carrier": "trunk"})
 			return answered(m, start, err)
 		}},
-		{Name: "does not cut what it is told to", Within: 3 * time.Second, Want: []Outcome{Cut}, play: deafToCuts},
+		{Name: "message that stalls half way, from a host", Within: 15 * time.Second, Want: []Outcome{Cut}, play: func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
+			l, err := s.hostLink(ctx)
+			if err != nil {
+				return "", 0, err
+			}
+			defer l.Close()
+			l.Raw(speak.Frame(speak.KindPing, 0, 1, make([]byte, 1000))[:50])
+			return judge(l, within, l.Lives)
+		}},
+		{Name: "does not cut what it is told to", Within: 3 * time.Second, Want: []Outcome{Cut}, play: onScene(deafToCuts)},
 	}
 	for i := range b {
 		b[i].Actor, b[i].Victim = "host", TheEdge
@@ -119,19 +149,14 @@ func hostLies(kind byte) play {
 
 // deafToCuts serves a stream, and goes on when the edge cuts it: its whole
 // trunk must go.
-func deafToCuts(ctx context.Context, s *Stage, _ time.Duration) (Outcome, time.Duration, error) {
-	sc, err := s.scene(ctx)
-	if err != nil {
-		return "", 0, err
-	}
-	defer sc.close()
+func deafToCuts(ctx context.Context, sc *scene, _ time.Duration) (Outcome, time.Duration, error) {
 	id, err := sc.admit(ctx)
 	if err != nil {
 		return "", 0, err
 	}
 	start := time.Now()
 	cut := make(chan error, 1)
-	go func() { cut <- s.CutStream(ctx, hex.EncodeToString(id)) }() // ends with ctx
+	go func() { cut <- sc.stage.CutStream(ctx, hex.EncodeToString(id)) }() // ends with ctx
 	if _, err := speak.Ends(sc.trunk, 5*time.Second); err != nil {
 		return Borne, time.Since(start), nil
 	}

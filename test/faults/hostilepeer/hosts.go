@@ -113,19 +113,42 @@ func (sc *scene) localEnd(within time.Duration) (Outcome, time.Duration, error) 
 	return Cut, d, nil
 }
 
-// onOffer acts on an offer, and waits for the end of the local connection.
-func onOffer(act func(ctx context.Context, sc *scene) error) play {
+// onScene plays on a scene. What the stage wants looked at is looked at while the
+// hostile host is still there.
+func onScene(act func(ctx context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error)) play {
 	return func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 		sc, err := s.scene(ctx)
 		if err != nil {
 			return "", 0, err
 		}
 		defer sc.close()
+		out, d, err := act(ctx, sc, within)
+		if err == nil && s.Meanwhile != nil {
+			go sc.link.AwaitKind(0, time.Minute) // it lives on, and comes to no offer; ends with the link
+			err = s.Meanwhile(ctx)
+		}
+		return out, d, err
+	}
+}
+
+// onOffer acts on an offer, and waits for the end of the local connection.
+func onOffer(act func(ctx context.Context, sc *scene) error) play {
+	return onScene(func(ctx context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
 		if err := act(ctx, sc); err != nil {
 			return "", 0, err
 		}
 		return sc.localEnd(within)
-	}
+	})
+}
+
+// onAdmitted acts on a trunk whose stream 1 was admitted.
+func onAdmitted(act func(ctx context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error)) play {
+	return onScene(func(ctx context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
+		if _, err := sc.admit(ctx); err != nil {
+			return "", 0, err
+		}
+		return act(ctx, sc, within)
+	})
 }
 
 // admitted sends bytes on a trunk whose stream 1 was admitted.
@@ -161,8 +184,8 @@ func hosts() []Behaviour {
 		{Name: "VERDICT with lines of a log", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("x", "a\nb", ""))) })},
 		{Name: "VERDICT of an unknown code", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("gibberish", "no", ""))) })},
 		{Name: "no VERDICT", Within: 23 * time.Second, play: pinging(false)},
-		{Name: "data beyond the window", play: hostBeyond},
-		{Name: "FIN twice", play: finTwice},
+		{Name: "data beyond the window", play: onAdmitted(hostBeyond)},
+		{Name: "FIN twice", play: onAdmitted(finTwice)},
 		{Name: "ACK beyond what was sent", play: admitted(func() []byte { return speak.Ydata(1, speak.Ack(1<<40, 1<<40+1)) })},
 		{Name: "OPEN from a host", play: admitted(func() []byte { return speak.Ydata(1, speak.Open(speak.StreamID())) })},
 		{Name: "ATTACH unasked", play: admitted(func() []byte { return speak.Ydata(1, speak.Attach(speak.StreamID(), 7)) })},
@@ -202,7 +225,7 @@ func ofHost(b []Behaviour) []Behaviour {
 		}
 	}
 	return append(b, Behaviour{
-		Name: "takes the stream and never reads", Actor: "host", Victim: TheClient, Want: []Outcome{Borne}, play: hostNeverReads,
+		Name: "takes the stream and never reads", Actor: "host", Victim: TheClient, Want: []Outcome{Borne}, play: onAdmitted(hostNeverReads),
 	})
 }
 
@@ -256,15 +279,7 @@ func pinging(admit bool) play {
 }
 
 // hostBeyond sends more than the client allowed.
-func hostBeyond(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
-	sc, err := s.scene(ctx)
-	if err != nil {
-		return "", 0, err
-	}
-	defer sc.close()
-	if _, err := sc.admit(ctx); err != nil {
-		return "", 0, err
-	}
+func hostBeyond(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
 	sc.data = make([]byte, 64<<20)
 	for range 1000 {
 		if speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(32<<10))) != nil {
@@ -276,15 +291,7 @@ func hostBeyond(ctx context.Context, s *Stage, within time.Duration) (Outcome, t
 
 // hostNeverReads admits and takes nothing: the local writer must be held back,
 // not taken into memory.
-func hostNeverReads(ctx context.Context, s *Stage, _ time.Duration) (Outcome, time.Duration, error) {
-	sc, err := s.scene(ctx)
-	if err != nil {
-		return "", 0, err
-	}
-	defer sc.close()
-	if _, err := sc.admit(ctx); err != nil {
-		return "", 0, err
-	}
+func hostNeverReads(_ context.Context, sc *scene, _ time.Duration) (Outcome, time.Duration, error) {
 	go judgeTrunk(sc.trunk, time.Minute) // answers pings, acknowledges nothing; ends with the trunk
 	sc.local.SetWriteDeadline(time.Now().Add(1500 * time.Millisecond))
 	start := time.Now()
@@ -310,15 +317,7 @@ func bothLabels(ctx context.Context, sc *scene) error {
 
 // finTwice ends its direction in order, and again: the first is an honest EOF,
 // for the second the trunk must go.
-func finTwice(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
-	sc, err := s.scene(ctx)
-	if err != nil {
-		return "", 0, err
-	}
-	defer sc.close()
-	if _, err := sc.admit(ctx); err != nil {
-		return "", 0, err
-	}
+func finTwice(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
 	fin := speak.Eframe(speak.EFin, nil)
 	speak.WriteAll(sc.trunk, speak.Ydata(1, append(fin, fin...)))
 	return judgeTrunk(sc.trunk, within)

@@ -16,7 +16,7 @@ type Stage struct {
 	Edge speak.Edge
 	// Browser signs the hostile person in, who may use App, and gives the code.
 	Browser func(ctx context.Context, url string) (code string, err error)
-	// Token makes a join token for Evil.
+	// Token makes a join token for Evil, always of the same connector group.
 	Token func(ctx context.Context) (string, error)
 	// App is served by an honest host; its origin echoes. Evil is served by the
 	// hostile host.
@@ -30,13 +30,18 @@ type Stage struct {
 	// Honest names a live stream of an honest client and its trunk.
 	Honest func(ctx context.Context) (trunk, stream string, err error)
 
+	// Meanwhile is called once what a hostile host does has come to something, and
+	// the host is still there; nil: nothing is looked at.
+	Meanwhile func(ctx context.Context) error
+
 	client, other, host *speak.Identity
+	honest              *speak.Identity // of a Replica
 }
 
 // Prepare signs the hostile client in twice, with two keys, and enrols the
-// hostile host.
+// hostile host and its honest replica.
 func (s *Stage) Prepare(ctx context.Context) error {
-	for _, id := range []**speak.Identity{&s.client, &s.other, &s.host} {
+	for _, id := range []**speak.Identity{&s.client, &s.other, &s.host, &s.honest} {
 		var err error
 		if *id, err = speak.NewIdentity(); err != nil {
 			return err
@@ -47,16 +52,26 @@ func (s *Stage) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	l, err := speak.OpenLink(ctx, s.Edge, s.host)
+	for _, id := range []*speak.Identity{s.host, s.honest} {
+		token, err := s.Token(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.enrol(ctx, id, token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enrol makes a key that of a host.
+func (s *Stage) enrol(ctx context.Context, id *speak.Identity, token string) error {
+	l, err := speak.OpenLink(ctx, s.Edge, id)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if _, err := l.Hello(s.host, "host", nil); err != nil {
-		return err
-	}
-	token, err := s.Token(ctx)
-	if err != nil {
+	if _, err := l.Hello(id, "host", nil); err != nil {
 		return err
 	}
 	if m, err := l.Call(speak.KindEnrol, speak.Object{"token": token}); err != nil || m.Kind == speak.KindFailure {
@@ -161,7 +176,7 @@ func (s *Stage) Play(ctx context.Context, b Behaviour) Result {
 
 // Behaviours are all of them.
 func Behaviours() []Behaviour {
-	return slices.Concat(strangers(), links(), requests(), hostLinks(), trunks(), openings(), hosts())
+	return slices.Concat(strangers(), links(), requests(), hostLinks(), trunks(), openings(), hosts(), lanes())
 }
 
 // judge waits for the end of a connection: cut, or borne where alive says so.

@@ -10,18 +10,28 @@ import (
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 )
 
+// Meet meets an honest host as its client.
+func (s *Stage) Meet(ctx context.Context, app string) (*speak.Link, *speak.Trunk, error) {
+	l, err := s.link(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := l.Trunk(ctx, s.Edge, s.client, app)
+	if err != nil {
+		l.Close()
+		return nil, nil, err
+	}
+	return l, t, nil
+}
+
 // onTrunk meets an honest host as its client, acts, and waits for the end.
 func onTrunk(act func(t *speak.Trunk, l *speak.Link) error) play {
 	return func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
-		l, err := s.link(ctx)
+		l, t, err := s.Meet(ctx, s.App)
 		if err != nil {
 			return "", 0, err
 		}
 		defer l.Close()
-		t, err := l.Trunk(ctx, s.Edge, s.client, s.App)
-		if err != nil {
-			return "", 0, err
-		}
 		defer t.Close()
 		if err := act(t, l); err != nil {
 			return "", 0, err
@@ -208,15 +218,11 @@ func openings() []Behaviour {
 func opening(answer byte, act func(t *speak.Trunk, l *speak.Link)) play {
 	return func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 		conns := s.OriginConns()
-		l, err := s.link(ctx)
+		l, t, err := s.Meet(ctx, s.App)
 		if err != nil {
 			return "", 0, err
 		}
 		defer l.Close()
-		t, err := l.Trunk(ctx, s.Edge, s.client, s.App)
-		if err != nil {
-			return "", 0, err
-		}
 		defer t.Close()
 		start := time.Now()
 		act(t, l)

@@ -196,11 +196,11 @@ func (c *Conn) pass(d Direction, to *net.TCPConn, b []byte) (done bool, err erro
 	return false, nil
 }
 
-// Spring sets a trap for the next byte of its direction.
+// Spring sets a trap that springs when At more bytes of its direction have passed.
 func (c *Conn) Spring(t Trap) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t.At = c.passed[t.Direction]
+	t.At += c.passed[t.Direction]
 	c.traps = append(c.traps[:len(c.traps):len(c.traps)], t)
 }
 

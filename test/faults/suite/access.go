@@ -3,10 +3,16 @@
 package suite
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 	"github.com/sallyport/sallyport/test/faults/impair"
 	"github.com/sallyport/sallyport/test/faults/ledger"
@@ -54,6 +60,9 @@ func (w *World) Direct(ctx context.Context, direct bool) error {
 
 // Load is a forward to the service of package load.
 func (w *World) Load() string { return w.loadForward }
+
+// LoadApp is where that forward leads to.
+func (w *World) LoadApp() string { return loadApp }
 
 // Speaker is the edge as a hand-written peer reaches it.
 func (w *World) Speaker() (speak.Edge, error) {
@@ -129,5 +138,74 @@ func (w *World) BackTo(ctx context.Context, before Holding, limit time.Duration)
 // EdgeGrowth watches the edge's memory and log: the function it gives says by
 // how much they grew since.
 func (w *World) EdgeGrowth() func() (memoryBytes, logBytes int64) {
-	return w.watch("edge", w.edge.Process().PID()).grown
+	return w.Growth(hostilepeer.TheEdge)
+}
+
+// Growth is EdgeGrowth of any of the programs.
+func (w *World) Growth(p hostilepeer.Program) func() (memoryBytes, logBytes int64) {
+	return w.watch(string(p), w.process(p).PID()).grown
+}
+
+// Resident is the memory of a program.
+func (w *World) Resident(p hostilepeer.Program) int64 {
+	now, _ := memory(w.process(p).PID())
+	return now
+}
+
+func (w *World) process(p hostilepeer.Program) *harness.Process {
+	return map[hostilepeer.Program]*harness.Process{
+		hostilepeer.TheEdge: w.edge.Process(), hostilepeer.TheHost: w.host.Process(), hostilepeer.TheClient: w.client.Process(),
+	}[p]
+}
+
+// Host is the host's daemon.
+func (w *World) Host() *harness.Daemon { return w.host }
+
+// Serve publishes an app that everybody may use, whose origin is at addr.
+func (w *World) Serve(ctx context.Context, app, addr string) error {
+	if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
+		return err
+	}
+	if err := w.host.AddTunnel(ctx, app, "tcp://"+addr); err != nil {
+		return err
+	}
+	return w.host.AwaitTunnel(ctx, app, api.TunnelPublished)
+}
+
+// StallLinks stalls the links of both daemons half way through the next message
+// to them.
+func (w *World) StallLinks() (n int) {
+	for _, p := range []*impair.Proxy{w.hostProxy, w.clientProxy} {
+		for _, c := range p.Conns() {
+			if isLink(c) {
+				c.Spring(impair.Trap{Direction: impair.Down, At: 20, Action: impair.Stall})
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Decisions is how often the edge's policy was asked for tickets and streams.
+func (w *World) Decisions(ctx context.Context) (n float64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.edge.Metrics+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	for s := bufio.NewScanner(res.Body); s.Scan(); {
+		f := strings.Fields(s.Text())
+		if len(f) == 2 && strings.HasPrefix(f[0], "sallyport_decisions_total{") {
+			v, err := strconv.ParseFloat(f[1], 64)
+			if err != nil {
+				return 0, err
+			}
+			n += v
+		}
+	}
+	return n, nil
 }

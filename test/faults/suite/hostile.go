@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
-	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 	"github.com/sallyport/sallyport/test/faults/ledger"
+	"github.com/sallyport/sallyport/test/harness"
 )
 
 // Limits of what a hostile peer may cost (H1 of the goals).
@@ -36,12 +36,9 @@ type HostileRow struct {
 // Hostile plays behaviours one after another, beside an honest stream that must
 // notice nothing, and gives a row for each.
 func (w *World) Hostile(ctx context.Context, all []hostilepeer.Behaviour, each func(HostileRow)) error {
-	stage, err := w.stage()
+	stage, err := w.Stage(ctx)
 	if err != nil {
 		return err
-	}
-	if err := stage.Prepare(ctx); err != nil {
-		return fmt.Errorf("prepare the hostile peers: %w", err)
 	}
 	quiet, quit := context.WithCancel(ctx)
 	defer quit()
@@ -125,20 +122,69 @@ func (w *World) settled(ctx context.Context, c *ledger.Client, beyond uint64) er
 	}
 }
 
-func (w *World) stage() (*hostilepeer.Stage, error) {
-	roots, err := w.roots()
+// Stage is a place for hostile peers, with persons and keys of its own.
+func (w *World) Stage(ctx context.Context) (*hostilepeer.Stage, error) {
+	edge, err := w.Speaker()
 	if err != nil {
 		return nil, err
 	}
-	return &hostilepeer.Stage{
-		Edge:    speak.Edge{Addr: fmt.Sprintf("127.0.0.1:%d", w.edge.Port), Name: "localhost", Roots: roots},
+	s := &hostilepeer.Stage{
+		Edge:    edge,
 		Browser: w.edge.Approve(w.mallory),
-		Token:   func(ctx context.Context) (string, error) { return w.edge.JoinToken(ctx, "*."+w.edge.Site) },
-		App:     echoApp, Evil: evilApp, Forward: w.evilForward,
+		Token: func(ctx context.Context) (string, error) {
+			return w.edge.JoinToken(ctx, "*."+w.edge.Site, "--group", "evil")
+		},
+		App: echoApp, Evil: evilApp, Forward: w.evilForward,
 		OriginConns: w.echoConns.Load, OriginBytes: w.echoBytes.Load,
 		CutStream: func(ctx context.Context, id string) error { return w.edge.Run(ctx, "stream", "cut", id).Err() },
 		Honest:    w.honest,
-	}, nil
+	}
+	if err := s.Prepare(ctx); err != nil {
+		return nil, fmt.Errorf("prepare the hostile peers: %w", err)
+	}
+	return s, nil
+}
+
+// Stages are n of them, each with a hostname and a forward of its own, so that
+// what is played on one does not wait for another.
+func (w *World) Stages(ctx context.Context, n int) ([]*hostilepeer.Stage, error) {
+	all := make([]*hostilepeer.Stage, n)
+	for i := range all {
+		s, err := w.Stage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.Evil = fmt.Sprintf("evil-%d.%s", i, w.edge.Site)
+		if s.Forward, err = w.forwardTo(ctx, s.Evil); err != nil {
+			return nil, err
+		}
+		all[i] = s
+	}
+	return all, nil
+}
+
+// forwardTo adds an app that everybody may use, and the client's forward to it,
+// where they are not there yet.
+func (w *World) forwardTo(ctx context.Context, app string) (addr string, err error) {
+	if addr := w.extra[app]; addr != "" {
+		return addr, nil
+	}
+	if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
+		return "", err
+	}
+	port, err := harness.FreePort(0)
+	if err != nil {
+		return "", err
+	}
+	if err := w.client.Ctl(ctx, "forward", "add", app, fmt.Sprintf("localhost:%d", port)).Err(); err != nil {
+		return "", err
+	}
+	addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if w.extra == nil {
+		w.extra = map[string]string{}
+	}
+	w.extra[app] = addr
+	return addr, nil
 }
 
 // honest names the oldest stream of the ledger.

@@ -51,6 +51,7 @@ type World struct {
 	forward, evilForward   string
 	loadForward            string
 	echoConns, echoBytes   atomic.Int64
+	extra                  map[string]string // forwards that were added later, by their app
 
 	far *far // nil: everything is on loopback
 

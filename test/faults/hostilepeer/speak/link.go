@@ -42,6 +42,7 @@ const (
 	KindCut           = 31
 	KindCutDone       = 32
 	KindAppsRequest   = 35
+	KindResume        = 37
 )
 
 const (

@@ -87,10 +87,7 @@ func Ack(delivered, limit uint64) []byte {
 	return Eframe(EAck, binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, delivered), limit))
 }
 
-func Attach(stream []byte, epoch uint32) []byte {
-	b := binary.BigEndian.AppendUint32(stream[:16:16], epoch)
-	return Eframe(EAttach, append(b, make([]byte, 9)...))
-}
+func Attach(stream []byte, epoch uint32) []byte { return AttachAt(stream, epoch, 0) }
 
 func StreamID() []byte {
 	b := make([]byte, 16)
@@ -102,6 +99,8 @@ func StreamID() []byte {
 type Trunk struct {
 	net.Conn
 	ID string
+	// Host names the process that a client has met, as tickets of lanes want it.
+	Host Object
 	// frames of the envelope that are not whole, by stream.
 	parts map[uint32][]byte
 }
@@ -186,9 +185,14 @@ func (t *Trunk) Lives() error {
 func TrunkTLS(id *Identity, name string) *tls.Config {
 	return &tls.Config{
 		Certificates: []tls.Certificate{id.Cert}, ServerName: name, InsecureSkipVerify: true, ClientAuth: tls.RequireAnyClientCert,
-		NextProtos: []string{"sallyport-trunk/1"}, MinVersion: tls.VersionTLS13,
+		NextProtos: []string{trunkProtocol}, MinVersion: tls.VersionTLS13,
 	}
 }
+
+const (
+	trunkProtocol = "sallyport-trunk/1"
+	laneProtocol  = "sallyport-lane/1"
+)
 
 func (e Edge) LabelName(label string) string { return "t" + label + "." + e.Name }
 
@@ -216,7 +220,8 @@ func (l *Link) Trunk(ctx context.Context, e Edge, id *Identity, hostname string)
 		raw.Close()
 		return nil, fmt.Errorf("meet the host: %w", err)
 	}
-	return &Trunk{Conn: c, ID: m.Get("trunk"), parts: map[uint32][]byte{}}, nil
+	host := Object{"key": m.Get("host_key"), "boot_id": m.Get("boot_id")}
+	return &Trunk{Conn: c, ID: m.Get("trunk"), Host: host, parts: map[uint32][]byte{}}, nil
 }
 
 // Request asks the edge for a stream.
@@ -277,11 +282,15 @@ func (e Edge) Meet(ctx context.Context, id *Identity, offer Message) (*Trunk, er
 
 // Come connects with a label and sends the record, no more.
 func (e Edge) Come(ctx context.Context, label string) (*net.TCPConn, error) {
+	return e.come(ctx, label, trunkProtocol)
+}
+
+func (e Edge) come(ctx context.Context, label, protocol string) (*net.TCPConn, error) {
 	raw, err := e.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	record, err := HelloRecord(e.LabelName(label), "sallyport-trunk/1")
+	record, err := HelloRecord(e.LabelName(label), protocol)
 	if err != nil {
 		return nil, err
 	}
