@@ -155,3 +155,15 @@ func (s Service) UnitText() string { return strings.ReplaceAll(s.Unit, "@PROGRAM
 // Leftovers are places that come into being while a service runs, under
 // whatever manager, and that purge removes besides the rows.
 func (s Service) Leftovers() []string { return []string{s.Run, s.LogDir} }
+
+// Scripts are where service managers of Linux look for the service: a unit and
+// the link that enables it, and an init script. One machine has some of them.
+func (s Service) Scripts() []string {
+	return []string{"/etc/systemd/system/" + s.Name + ".service", "/etc/systemd/system/multi-user.target.wants/" + s.Name + ".service", "/etc/init.d/" + s.Name}
+}
+
+// ScriptLinks are patterns of the links by which SysV init and OpenRC start the
+// init script at boot.
+func (s Service) ScriptLinks() []string {
+	return []string{"/etc/rc[0-6S].d/[SK][0-9][0-9]" + s.Name, "/etc/runlevels/*/" + s.Name}
+}

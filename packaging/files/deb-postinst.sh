@@ -17,6 +17,10 @@ configure|abort-upgrade|abort-deconfigure|abort-remove)
 		systemctl --system daemon-reload >/dev/null || true
 		if [ -n "$2" ]; then action=restart; else action=start; fi
 		deb-systemd-invoke $action {{.Name}}.service >/dev/null || true
+	elif [ -n "$2" ] && [ -x /etc/init.d/{{.Name}} ]; then
+		# Its script is what "service install" wrote: this version's may be another.
+		{{.Program}} service install >/dev/null || true
+		{{.Program}} service restart >/dev/null || true
 	fi
 {{end}}	;;
 esac

@@ -1,7 +1,11 @@
 #!/bin/sh
 set -e
 
-{{with .Service}}if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-	deb-systemd-invoke stop {{.Name}}.service >/dev/null || true
+{{with .Service}}if [ "$1" = remove ]; then
+	if [ -d /run/systemd/system ]; then
+		deb-systemd-invoke stop {{.Name}}.service >/dev/null || true
+	elif [ -e /etc/init.d/{{.Name}} ]; then
+		{{.Program}} service uninstall >/dev/null || true
+	fi
 fi
 {{end}}

@@ -10,28 +10,28 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// machine is a Debian with systemd as its first process, in a container over a
-// tree that stays as it was.
+// machine is a Debian in a container over a tree that stays as it was: with
+// systemd as its first process, or bare.
 type machine struct {
 	*testing.T
 	ctx  context.Context
 	dir  string // of the overlay
 	root string
 	up   *exec.Cmd
+	end  []string // what ends it at once, said in it
 	gone chan error
 }
 
 // newMachine lays a fresh layer over the tree. It does not boot.
 func newMachine(t *testing.T, base string) *machine {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 8*time.Minute) // it ends after the test
 	dir, err := os.MkdirTemp(scratch, "sallyport-machine-")
 	if err != nil {
 		t.Fatal(err)
@@ -76,23 +76,38 @@ func (m *machine) write(path, text string) {
 // boot starts it and returns when systemd has started what it is to start.
 func (m *machine) boot() {
 	m.Helper()
+	m.launch([]string{"--boot"})
+	m.end = []string{"systemctl", "poweroff", "--force", "--force"}
+	m.until("boot", func() bool {
+		out, _ := m.try("systemctl", "is-system-running")
+		return out == "running" || out == "degraded"
+	})
+}
+
+// bare starts it without systemd: a stub is its first process, and what sleeps
+// its second.
+func (m *machine) bare() {
+	m.Helper()
+	m.launch([]string{"--as-pid2"}, "sleep", "infinity")
+	m.end = []string{"pkill", "-9", "-x", "sleep"}
+	m.until("start", func() bool { _, err := m.try("pgrep", "-x", "sleep"); return err == nil })
+}
+
+func (m *machine) launch(flags []string, command ...string) {
+	m.Helper()
 	console, err := os.OpenFile(filepath.Join(m.dir, "console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		m.Fatal(err)
 	}
 	defer console.Close()
-	m.up = exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory", m.root, "--register=no", "--keep-unit", "--private-network",
-		"--machine", filepath.Base(m.dir))
+	args := append([]string{"--quiet", "--directory", m.root, "--register=no", "--keep-unit", "--private-network", "--machine", filepath.Base(m.dir)}, flags...)
+	m.up = exec.Command("systemd-nspawn", append(args, command...)...)
 	m.up.Stdout, m.up.Stderr = console, console
 	if err := m.up.Start(); err != nil {
 		m.Fatal(err)
 	}
 	m.gone = make(chan error, 1)
 	go func(cmd *exec.Cmd, gone chan<- error) { gone <- cmd.Wait() }(m.up, m.gone) // ends with the machine
-	m.until("boot", func() bool {
-		out, _ := m.try("systemctl", "is-system-running")
-		return out == "running" || out == "degraded"
-	})
 }
 
 // pid is that of the machine's first process, as seen from outside.
@@ -145,7 +160,7 @@ func (m *machine) sh(line string) string {
 }
 
 func (m *machine) journal() string {
-	out, _ := m.try("journalctl", "--no-pager", "--quiet", "-u", "sallyportd", "-u", "sallyport-edge", "-n", "40")
+	out, _ := m.try("sh", "-c", "journalctl --no-pager --quiet -u sallyportd -u sallyport-edge -n 40; tail -n 20 /var/log/sallyport*/*")
 	return out
 }
 
@@ -188,7 +203,7 @@ func (m *machine) off() {
 	if m.up == nil {
 		return
 	}
-	m.try("systemctl", "poweroff", "--force", "--force")
+	m.try(m.end...) // it goes before it answers
 	select {
 	case <-m.gone:
 	case <-time.After(20 * time.Second):
@@ -206,50 +221,4 @@ func (m *machine) mainPID(unit string) int {
 		m.Fatal(err)
 	}
 	return pid
-}
-
-// traces are everything that an installation could leave: files and directories
-// (those of logs and caches aside), accounts, units, processes. A unit of which
-// systemd knows no more than that there is none is none.
-func (m *machine) traces() []string {
-	m.Helper()
-	files := m.sh(`find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /root -o -path /var/log -o -path /var/cache -o -path /var/lib/apt \
-		-o -path /var/lib/dpkg -o -path /var/tmp -o -path /var/lib/systemd/random-seed -o -path /run/systemd -o -path /run/udev -o -name '*-' -o -name '*.lock' \) -prune -o -print; find /run /tmp /var -iname '*sallyport*'`)
-	rest := m.sh(`cat /etc/passwd /etc/group; systemctl list-unit-files --no-legend | grep -i sallyport; systemctl list-units --all --no-legend | grep -i sallyport | grep -v 'not-found *inactive'; ps -eo comm | grep sallyport; true`)
-	lines := strings.Split(files+"\n"+rest, "\n")
-	slices.Sort(lines)
-	return slices.Compact(lines)
-}
-
-// noTraces fails where the machine does not come to be as before: systemd
-// forgets units a moment after they are gone.
-func (m *machine) noTraces(before []string) {
-	m.Helper()
-	var left []string
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for range 5 {
-		if left = differences(before, m.traces()); len(left) == 0 {
-			m.Log("purge left 0 files, services, users")
-			return
-		}
-		<-tick.C
-	}
-	m.Errorf("purge left %d traces:\n%s", len(left), strings.Join(left, "\n"))
-}
-
-// differences are the lines of either that are not in the other.
-func differences(before, after []string) []string {
-	var out []string
-	for _, l := range after {
-		if !slices.Contains(before, l) {
-			out = append(out, "+"+l)
-		}
-	}
-	for _, l := range before {
-		if !slices.Contains(after, l) {
-			out = append(out, "-"+l)
-		}
-	}
-	return out
 }

@@ -10,17 +10,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/sallyport/sallyport/internal/manifest"
 )
 
 // What the test is given.
@@ -162,44 +158,10 @@ func (m *machine) secondDaemon() {
 	m.Logf("a second daemon: %v", err)
 }
 
-// compareWithManifest holds the machine against the manifest, both ways.
-func (m *machine) compareWithManifest() {
-	m.Helper()
-	want := map[string]string{}
-	for _, p := range manifest.Parts {
-		for _, e := range append(manifest.PackageEntries(manifest.Deb, p), manifest.Directories(p)...) {
-			want[e.Path] = fmt.Sprintf("%s:%s %o", e.OwnerName(), e.GroupName(), e.Mode)
-		}
-	}
-	for path, row := range want {
-		if got := m.run("stat", "-c", "%U:%G %a", path); got != row {
-			m.Errorf("%s is %s, the manifest says %s", path, got, row)
-		}
-	}
-	for _, p := range manifest.Parts {
-		for _, path := range strings.Split(m.run("dpkg", "-L", string(p)), "\n") {
-			info, err := os.Lstat(filepath.Join(m.root, path))
-			if err == nil && info.IsDir() {
-				continue
-			}
-			if want[path] == "" {
-				m.Errorf("%s has %s, of which the manifest knows nothing", p, path)
-			}
-		}
-	}
-	ours := m.sh(`find / -xdev \( -path /proc -o -path /sys -o -path /opt -o -path /var/lib/dpkg -o -path /var/cache -o -path /run -o -path /var/lib/systemd -o -path /etc/systemd -o -path /var/tmp \) -prune -o -iname '*sallyport*' -print`)
-	for _, path := range strings.Split(ours, "\n") {
-		parent := slices.ContainsFunc([]string{"/usr/share/doc/", "/usr/share/licenses/"}, func(d string) bool { return strings.HasPrefix(path, d) })
-		if want[path] == "" && !parent && filepath.Dir(path) != "/var/lib/sallyport" {
-			m.Errorf("%s is there, of which the manifest knows nothing", path)
-		}
-	}
-}
-
 // world sets up an edge, a tunnel and a forward, as the documents say.
 func (m *machine) world() {
 	m.Helper()
-	m.run("sallyport-edge", "init", "--dir", "/etc/sallyport", "--state", "/var/lib/sallyport-edge", "--name", "localhost", "--site", "site.com", "--listen", "127.0.0.1:8443")
+	m.initEdge()
 	m.run("sallyport-edge", "service", "install")
 	m.sh("echo '" + secret + "' | sallyport-edge person add " + person + " --password-stdin")
 	m.run("sallyport-edge", "app", "add", app, "--allow", "domain:site.com")
@@ -210,6 +172,11 @@ func (m *machine) world() {
 	m.as("alice", "sallyport edge use localhost:8443 --ca /home/alice/ca.pem")
 	m.as("alice", "sallyport forward add "+app+" "+entry)
 	m.tunnelUp()
+}
+
+func (m *machine) initEdge() {
+	m.Helper()
+	m.run("sallyport-edge", "init", "--dir", "/etc/sallyport", "--state", "/var/lib/sallyport-edge", "--name", "localhost", "--site", "site.com", "--listen", "127.0.0.1:8443")
 }
 
 func (m *machine) as(user, line string) string {
@@ -308,99 +275,4 @@ func (m *machine) atBoot() {
 		m.Errorf("the forward is not bound after boot: %s", out)
 	}
 	m.tunnelUp()
-}
-
-const earlierVersion = "0.0.0~before"
-
-// earlier makes of a package one of an earlier version, which holds the same but
-// for its version and one file that the later one has no more.
-func (m *machine) earlier(from, to string) {
-	m.Helper()
-	opt, tree := filepath.Join(m.root, "opt"), filepath.Join(m.dir, "earlier")
-	m.host("dpkg-deb", "--raw-extract", filepath.Join(opt, from), tree)
-	control := filepath.Join(tree, "DEBIAN/control")
-	m.host("sed", "-i", "s/^Version: .*/Version: "+earlierVersion+"/", control)
-	if err := os.WriteFile(filepath.Join(tree, "usr/share/doc/sallyport/of-before"), nil, 0o644); err != nil {
-		m.Fatal(err)
-	}
-	m.host("dpkg-deb", "--root-owner-group", "--build", tree, filepath.Join(opt, to))
-}
-
-// upgraded: a later package restarts the service, keeps state, and takes away
-// what it has no more.
-func (m *machine) upgraded() {
-	m.Helper()
-	version := func() string { return m.run("dpkg-query", "-W", "-f", "${Version}", "sallyport") }
-	if v := version(); v != earlierVersion {
-		m.Errorf("before the upgrade it is version %s", v)
-	}
-	was := m.mainPID("sallyportd")
-	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/d.deb")
-	if v := version(); v == earlierVersion {
-		m.Errorf("after the upgrade it is version %s still", v)
-	}
-	if now := m.mainPID("sallyportd"); now == was || now == 0 {
-		m.Errorf("process %d after the upgrade, %d before", now, was)
-	}
-	if _, err := os.Stat(filepath.Join(m.root, "usr/share/doc/sallyport/of-before")); err == nil {
-		m.Error("a file of the earlier version is left")
-	}
-	m.compareWithManifest()
-	m.tunnelUp()
-	m.sentence("after an upgrade")
-}
-
-// TestInstaller is the archive on a machine that takes no package.
-func TestInstaller(t *testing.T) {
-	m := prepared(t)
-	m.host("tar", "-xzf", one(t, "sallyport-*-linux-amd64.tar.gz"), "-C", filepath.Join(m.root, "opt"), "--strip-components=1")
-	before := m.traces()
-	m.run("/opt/bin/sallyport-installer", "install", "--role", "host")
-	m.run("sallyport", "status")
-	m.Log(m.run("sallyport-installer", "verify"))
-	m.run("/opt/bin/sallyport-installer", "install", "--role", "client")
-	m.run("sallyportd", "service", "install") // again: nothing changes
-	m.run("sallyport", "edge", "use", "--machine", "edge.site.com")
-	was := m.mainPID("sallyportd")
-	m.run("/opt/bin/sallyport-installer", "upgrade")
-	if now := m.mainPID("sallyportd"); now == was || now == 0 {
-		t.Errorf("process %d after the upgrade, %d before", now, was)
-	}
-	if out := m.run("sallyport", "edge", "list"); !strings.Contains(out, "edge.site.com") {
-		t.Errorf("the upgrade lost state: %s", out)
-	}
-	m.run("sallyport-installer", "verify")
-	m.write("/usr/bin/sallyport", "something else")
-	if out, err := m.try("sallyport-installer", "verify"); err == nil || !strings.Contains(out, "/usr/bin/sallyport was changed") {
-		t.Errorf("verify says %q, %v", out, err)
-	}
-	m.run("sallyport-installer", "uninstall")
-	if _, err := os.Stat(filepath.Join(m.root, "var/lib/sallyport")); err != nil {
-		t.Errorf("uninstall took the state: %v", err)
-	}
-	m.run("/opt/bin/sallyport-installer", "install", "--role", "host")
-	m.run("sallyport-installer", "uninstall", "--purge")
-	m.noTraces(before)
-}
-
-// TestSecondBuildIsTheSame compares what two builds made, where there are two.
-func TestSecondBuildIsTheSame(t *testing.T) {
-	second := os.Getenv("SALLYPORT_DIST2")
-	if second == "" {
-		t.Skip("needs SALLYPORT_DIST2: make disttest")
-	}
-	n := 0
-	err := fs.WalkDir(os.DirFS(distDir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		n++
-		if out, err := exec.Command("cmp", filepath.Join(distDir, name), filepath.Join(second, name)).CombinedOutput(); err != nil {
-			t.Errorf("%s", out)
-		}
-		return nil
-	})
-	if err != nil || n == 0 {
-		t.Error(n, err)
-	}
 }

@@ -1,10 +1,10 @@
 #!/sbin/openrc-run
-# {{Description}}
+# @ABOUT@
 supervisor=supervise-daemon
-name="{{DisplayName}}"
-description="{{Description}}"
-command={{Path | cmdEscape}}
-command_args="{{range Arguments}}{{.}} {{end}}"
+name="@TITLE@"
+description="@ABOUT@"
+command=@PROGRAM@
+command_args="@ARGUMENTS@"
 command_user="@ACCOUNT@:@ACCOUNT@"
 capabilities="^cap_net_bind_service"
 respawn_delay=1
@@ -19,6 +19,9 @@ depend() {
 }
 
 start_pre() {
+	# An OpenRC that was built without capabilities (Debian's) refuses to start what asks for some: without
+	# them only ports below 1024 are missing.
+	supervise-daemon "$RC_SVCNAME" --capabilities "$capabilities" --help >/dev/null 2>&1 || unset capabilities
 	checkpath --directory --mode 0700 --owner "$command_user" "@STATE@"
 	checkpath --directory --mode 0755 --owner "$command_user" "@RUN@"
 	checkpath --directory --mode 0750 --owner "$command_user" "@LOGDIR@"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # chkconfig: 2345 50 50
-# description: {{Description}}
+# description: @ABOUT@
 
 ### BEGIN INIT INFO
 # Provides:          @NAME@
@@ -9,8 +9,8 @@
 # Should-Start:      $network $syslog
 # Default-Start:     2 3 4 5
 # Default-Stop:      0 1 6
-# Short-Description: {{DisplayName}}
-# Description:       {{Description}}
+# Short-Description: @TITLE@
+# Description:       @ABOUT@
 ### END INIT INFO
 
 # SysV init watches nothing: a small loop starts the program again a second after it ended.
@@ -40,9 +40,12 @@ supervise() {
 	child=
 	trap 'trap - TERM INT; [ -n "$child" ] && kill "$child" && wait "$child"; rm -f "$pid_file"; exit 0' TERM INT
 	while :; do
-		start-stop-daemon --start --quiet --chuid @ACCOUNT@:@ACCOUNT@ --umask 077 --exec {{Path | cmdEscape}} -- {{range Arguments}}{{. | cmd}} {{end}}>>"$log" 2>&1 </dev/null &
+		# It looks for a pid file that never is, not for the program: people run daemons of their own, and
+		# the command that starts this one is the program too.
+		start-stop-daemon --start --quiet --chuid @ACCOUNT@:@ACCOUNT@ --umask 077 --pidfile "$pid_file.none" --startas @PROGRAM@ -- @ARGUMENTS@ >>"$log" 2>&1 </dev/null &
 		child=$!
 		wait "$child"
+		child=
 		sleep 1
 	done
 }
