@@ -59,13 +59,16 @@ func (s *Setup) dirStep(e manifest.Entry, after *receipt) step {
 		if err != nil {
 			return undoParents, err
 		}
-		undo := undoParents
 		if err := os.Mkdir(path, 0o700); err == nil {
-			undo = func() error { return errors.Join(os.Remove(path), undoParents()) }
+			return func() error { return errors.Join(os.Remove(path), undoParents()) }, s.own(path, e)
 		} else if !errors.Is(err, fs.ErrExist) {
-			return undo, err
+			return undoParents, err
 		}
-		return undo, s.own(path, e)
+		was, err := os.Stat(path)
+		if err != nil {
+			return undoParents, err
+		}
+		return func() error { return ownAs(path, was) }, s.own(path, e)
 	}}
 }
 
@@ -82,51 +85,13 @@ func (s *Setup) own(path string, e manifest.Entry) error {
 	return os.Chmod(path, e.Mode)
 }
 
-// fileStep puts a file in place whole, by a rename; the old one is kept until
-// all is done.
-func (s *Setup) fileStep(e manifest.Entry, after *receipt) step {
-	path := s.at(e.Path)
-	old := path + ".sallyport-old"
-	return step{
-		says: fmt.Sprintf("file %s (%04o)", path, e.Mode),
-		do:   func() (func() error, error) { return s.putFile(e, path, old, after) },
-		done: func() { os.Remove(old) },
+// ownAs gives a path the owner and mode that it had.
+func ownAs(path string, was fs.FileInfo) error {
+	uid, gid := owner(was)
+	if err := os.Lchown(path, uid, gid); err != nil {
+		return err
 	}
-}
-
-func (s *Setup) putFile(e manifest.Entry, path, old string, after *receipt) (func() error, error) {
-	text, err := os.ReadFile(filepath.Join(s.Payload, filepath.FromSlash(e.From)))
-	if err != nil {
-		return nil, err
-	}
-	if e.IsConfig() && s.edited(e.Path) {
-		after.Files[e.Path] = s.before.Files[e.Path] // the administrator's own stays
-		return nil, nil
-	}
-	undo, err := s.parents(e.Path, after)
-	if err != nil {
-		return undo, err
-	}
-	after.Files[e.Path] = sum(text)
-	part := path + ".sallyport-new"
-	undoPart := func() error { return errors.Join(ignoreMissing(os.Remove(part)), undo()) }
-	if err := os.WriteFile(part, text, 0o600); err != nil {
-		return undoPart, err
-	}
-	if err := s.own(part, e); err != nil {
-		return undoPart, err
-	}
-	restore := func() error { return os.Remove(path) }
-	switch err := os.Link(path, old); {
-	case err == nil:
-		restore = func() error { return os.Rename(old, path) }
-	case !errors.Is(err, fs.ErrNotExist):
-		return undoPart, err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return func() error { return errors.Join(ignoreMissing(os.Remove(old)), undoPart()) }, err
-	}
-	return func() error { return errors.Join(restore(), undo()) }, nil
+	return os.Chmod(path, was.Mode())
 }
 
 // edited says whether a file of configuration is no longer what was installed.

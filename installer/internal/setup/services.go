@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -27,15 +28,24 @@ func runProgram(ctx context.Context, path string, args ...string) error {
 // when something fails.
 func (s *Setup) guardServices(ctx context.Context) step {
 	return step{do: func() (func() error, error) {
+		ran := slices.DeleteFunc(s.services(s.before.Parts), func(m manifest.Service) bool { return !runs(m) })
 		return func() error {
-			for _, m := range s.services(s.before.Parts) {
-				if err := s.bringUp(context.WithoutCancel(ctx), m, "restart"); err != nil {
-					return err
-				}
+			var failed []error
+			for _, m := range ran {
+				failed = append(failed, s.bringUp(context.WithoutCancel(ctx), m, "restart"))
 			}
-			return nil
+			return errors.Join(failed...)
 		}, nil
 	}}
+}
+
+func runs(m manifest.Service) bool {
+	c, err := osservice.Of(m, nil, io.Discard)
+	if err != nil {
+		return false
+	}
+	state, err := c.State()
+	return err == nil && state == osservice.Running
 }
 
 // enableSteps have the services of another tree start at its boot.
@@ -64,7 +74,7 @@ func (s *Setup) serviceSteps(ctx context.Context, parts []manifest.Part) []step 
 		out = append(out, step{says: verb + " service " + m.Name, do: func() (func() error, error) {
 			var undo func() error
 			if verb == "install" {
-				undo = func() error { return s.program(context.WithoutCancel(ctx), m.Program, "service", "uninstall") }
+				undo = func() error { return uninstall(context.WithoutCancel(ctx), m) }
 			}
 			return undo, s.bringUp(ctx, m, verb)
 		}})
@@ -80,9 +90,28 @@ func (s *Setup) bringUp(ctx context.Context, m manifest.Service, verb string) er
 				m.Name, filepath.Dir(edgeConfig), m.State)
 			return nil
 		}
-		verb = "install" // it may not have been one yet
+	}
+	if verb == "restart" {
+		return s.bringBack(ctx, m)
 	}
 	return s.program(ctx, m.Program, "service", verb)
+}
+
+// bringBack has a service that was installed before run the program that is
+// there now. An edge may not have been a service yet, and an init script may be
+// another one now: installing sees to both, and to nothing else.
+func (s *Setup) bringBack(ctx context.Context, m manifest.Service) error {
+	c, err := osservice.Of(m, nil, io.Discard)
+	if err != nil {
+		return err
+	}
+	if m.Part == manifest.Edge || c.ByScript() {
+		was, _ := c.State()
+		if err := s.program(ctx, m.Program, "service", "install"); err != nil || was != osservice.Running {
+			return err
+		}
+	}
+	return s.program(ctx, m.Program, "service", "restart")
 }
 
 const edgeConfig = "/etc/sallyport/edge.yaml"
@@ -131,19 +160,40 @@ func (s *Setup) remove(e manifest.Entry) error {
 	if e.IsDir() {
 		return os.RemoveAll(s.at(e.Path))
 	}
-	return ignoreMissing(os.Remove(s.at(e.Path)))
+	return errors.Join(ignoreMissing(os.Remove(s.at(e.Path))), s.tidy(e.Path))
 }
 
 func (s *Setup) downStep(ctx context.Context, m manifest.Service) step {
 	return step{says: "uninstall service " + m.Name, do: func() (func() error, error) {
 		if s.Root == "" {
-			if _, err := os.Stat(m.Program); err != nil {
-				return nil, nil // not installed
-			}
-			return nil, s.program(ctx, m.Program, "service", "uninstall")
+			return nil, uninstall(ctx, m)
 		}
-		return nil, ignoreMissing(os.Remove(s.at(wants(m))))
+		return nil, s.unlist(m)
 	}}
+}
+
+// uninstall takes a service of this machine from its manager. It does not need
+// the service's program, which may be what is broken.
+func uninstall(ctx context.Context, m manifest.Service) error {
+	c, err := osservice.Of(m, nil, io.Discard)
+	if err != nil {
+		return err
+	}
+	return c.Uninstall(ctx)
+}
+
+// unlist removes that by which another system knows a service.
+func (s *Setup) unlist(m manifest.Service) error {
+	var failed []error
+	for _, file := range m.Scripts() {
+		failed = append(failed, ignoreMissing(os.Remove(s.at(file))))
+	}
+	for _, pattern := range m.ScriptLinks() {
+		for _, link := range s.glob(pattern) {
+			failed = append(failed, os.Remove(s.at(link)))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 func (s *Setup) purgeSteps(gone []manifest.Part) []step {

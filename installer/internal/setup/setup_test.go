@@ -193,6 +193,44 @@ func TestFailureIsUndone(t *testing.T) {
 	}
 }
 
+// TestFailedUpgradeIsUndone puts a directory in the place of each file in turn:
+// what was replaced before it comes back as it was, and what an administrator
+// had changed.
+func TestFailedUpgradeIsUndone(t *testing.T) {
+	t.Parallel()
+	for _, e := range manifest.EntriesOf("linux", manifest.Client.Parts()) {
+		if e.IsDir() {
+			continue
+		}
+		t.Run(filepath.Base(e.Path), func(t *testing.T) {
+			t.Parallel()
+			o := tree(t)
+			o.Role = manifest.Client
+			must(t, do(t, o, (*Setup).Install))
+			second(t, o)
+			must(t, os.Chmod(filepath.Join(o.Root, "var/lib/sallyport"), 0o750))
+			must(t, os.Remove(filepath.Join(o.Root, e.Path)))
+			write(t, o.Root, filepath.Join(e.Path, "in the way"), "")
+			before := snapshot(t, o.Root)
+			err := do(t, o, (*Setup).Upgrade)
+			if err == nil || !strings.Contains(err.Error(), "everything was undone") {
+				t.Fatalf("got %v", err)
+			}
+			same(t, "undone", before, snapshot(t, o.Root))
+		})
+	}
+}
+
+// second makes the payload that of a later version.
+func second(t *testing.T, o Options) {
+	t.Helper()
+	for _, e := range manifest.Entries("linux") {
+		if !e.IsDir() {
+			write(t, o.Payload, e.From, "second "+e.From)
+		}
+	}
+}
+
 func TestDryRunTouchesNothing(t *testing.T) {
 	t.Parallel()
 	o := tree(t)
