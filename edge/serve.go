@@ -143,6 +143,7 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	g.Go(func() error { return named("store", r.store.Run(ctx)) })
 	g.Go(func() error { return r.reloadOnSignal(ctx) })
 	g.Go(func() error { procs.Run(ctx); return nil })
+	g.Go(func() error { return named("watchdog", osservice.Watchdog(ctx, r.alive)) })
 	if l.metrics != nil {
 		g.Go(func() error { return named("metrics", r.metrics.Serve(ctx, l.metrics, r.log)) })
 	}
@@ -154,6 +155,15 @@ func (r *rooms) run(ctx context.Context, l listeners, stdout io.Writer) error {
 	r.audit.Note(audit.Record{Event: audit.EventEdgeStopped, Outcome: audit.OK})
 	stopAudit()
 	return errors.Join(err, named("audit", <-auditDone))
+}
+
+// alive asks what every stream needs: the relay's tables and the database. Where
+// one hangs, so does this. An error is an answer: a restart would only cut what
+// still runs.
+func (r *rooms) alive(ctx context.Context) bool {
+	r.relay.Links()
+	_, _ = r.store.Get(ctx, "alive") // a key that nobody has
+	return true
 }
 
 // tellManager tells systemd how far the edge is.

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What the test is given.
@@ -94,7 +95,7 @@ func TestDebian(t *testing.T) {
 	if state := m.run("systemctl", "is-active", "sallyportd"); state != "active" {
 		t.Fatalf("after the install it is %s", state)
 	}
-	m.startUp()
+	m.startUp("sallyportd")
 	m.exposure("sallyportd")
 	m.secondDaemon()
 	m.run("apt-get", "install", "-y", "--no-install-recommends", "/opt/e.deb", "/opt/t.deb")
@@ -103,6 +104,8 @@ func TestDebian(t *testing.T) {
 	m.sentence("after the install")
 	m.refusedToBob()
 	m.killed()
+	m.watched("sallyportd")
+	m.tunnelUp()
 	m.reboot()
 	m.atBoot()
 	m.sentence("after a reboot")
@@ -113,10 +116,10 @@ func TestDebian(t *testing.T) {
 	m.noTraces(before)
 }
 
-// startUp prints how long the daemon took, without any network.
-func (m *machine) startUp() {
+// startUp is how long a service took until it served, without any network.
+func (m *machine) startUp(unit string) {
 	m.Helper()
-	times := strings.Fields(m.sh("systemctl show sallyportd -P ExecMainStartTimestampMonotonic -P ActiveEnterTimestampMonotonic"))
+	times := strings.Fields(m.sh("systemctl show " + unit + " -P ExecMainStartTimestampMonotonic -P ActiveEnterTimestampMonotonic"))
 	if len(times) != 2 {
 		m.Fatalf("times %q", times)
 	}
@@ -125,8 +128,8 @@ func (m *machine) startUp() {
 	if err1 != nil || err2 != nil {
 		m.Fatal(err1, err2)
 	}
-	m.Logf("ready without a network after %d ms", (active-started)/1000)
-	if got := m.run("systemctl", "show", "-P", "Type", "sallyportd"); got != "notify" {
+	m.within(unit+" is ready without a network", time.Duration(active-started)*time.Microsecond)
+	if got := m.run("systemctl", "show", "-P", "Type", unit); got != "notify" {
 		m.Errorf("type %s", got)
 	}
 }
@@ -253,14 +256,7 @@ func (m *machine) refusedToBob() {
 // killed: back in two seconds, and nobody signs in again.
 func (m *machine) killed() {
 	m.Helper()
-	was := m.mainPID("sallyportd")
-	m.run("kill", "-9", strconv.Itoa(was))
-	took := m.until("back after kill -9", func() bool {
-		out, err := m.try("systemctl", "show", "sallyportd", "-P", "MainPID", "-P", "ActiveState")
-		f := strings.Fields(out)
-		return err == nil && len(f) == 2 && f[0] != "0" && f[0] != strconv.Itoa(was) && f[1] == "active"
-	})
-	m.Logf("back %d ms after kill -9", took.Milliseconds())
+	m.within("back after kill -9", m.restarted("sallyportd", "-9"))
 	m.tunnelUp()
 	m.sentence("after kill -9")
 }
