@@ -112,7 +112,7 @@ func New(c Config) *Agent {
 	if !c.Owner.Supported() {
 		a.faults = append(a.faults, api.Problem{
 			Code: api.CodeUnsupported, Title: "Forwarded ports are open to every user of this machine",
-			Detail: "this system's way to tell whose connection it is is not used yet",
+			Detail: "Sallyport knows no way to ask this system whose connection it is",
 			Hint:   "Where others have accounts here, use forwards on a Unix socket.",
 		})
 	}

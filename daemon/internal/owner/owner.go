@@ -7,12 +7,16 @@
 // the system has no answer that this package knows, everybody is admitted, and
 // status says so.
 //
-// What is admitted (Linux): the exact 4-tuple has a socket, connected, with a
-// file behind it, of the owner's uid; and after that answer the accepted socket
-// is neither closed nor reset, so that the answer was about this connection and
-// not about a later one of the same ports. All else is unknown, and unknown is
+// What is admitted: the exact 4-tuple has a socket, connected, that a process has
+// open, and it is the owner's; and after that answer the accepted socket is
+// neither closed nor reset, so that the answer was about this connection and not
+// about a later one of the same ports. All else is unknown, and unknown is
 // refused: a socket whose process has closed it, a listener that happens to use
 // the same port, a uid of another user namespace.
+//
+// Linux asks sock_diag, macOS its list of sockets, and both tell the user who made
+// the socket. Windows tells the process that made it, and that process's token
+// tells the user: a socket that outlives that process is unknown.
 //
 // Errors: ErrOther and ErrUnknown.
 //
@@ -23,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/sallyport/sallyport/internal/ipc"
 )
@@ -103,11 +108,29 @@ func (o Owned) Check(c net.Conn) error {
 	if got != o.uid {
 		return fmt.Errorf("%w: uid %s", ErrOther, got)
 	}
-	if o.name == "" {
+	if o.name == "" || !reusesUIDs {
 		return nil
 	}
 	if now := ipc.UserName(o.uid); now != o.name {
 		return fmt.Errorf("%w: uid %s is %s now, and was %s", ErrOther, o.uid, now, o.name)
 	}
 	return nil
+}
+
+// ends are the two addresses of an accepted connection, as the peer's socket has
+// them: its own, and that of its peer.
+func ends(c net.Conn) (remote, local netip.AddrPort, err error) {
+	if remote, err = addrPort(c.RemoteAddr()); err == nil {
+		local, err = addrPort(c.LocalAddr())
+	}
+	return remote, local, err
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("%v is no TCP address", a)
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
 }

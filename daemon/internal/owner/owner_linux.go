@@ -12,7 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const supported = true
+const (
+	supported  = true
+	reusesUIDs = true
+)
 
 // kernel is the Linux way: sock_diag, on one netlink socket that stays open
 // (opening one for each question costs milliseconds).
@@ -29,11 +32,7 @@ func newKernel() (kernel, error) {
 func (k kernel) close() error { return k.diag.close() }
 
 func (k kernel) uidOf(c net.Conn) (string, error) {
-	local, err := addrPort(c.LocalAddr())
-	if err != nil {
-		return "", err
-	}
-	remote, err := addrPort(c.RemoteAddr())
+	remote, local, err := ends(c)
 	if err != nil {
 		return "", err
 	}
@@ -96,13 +95,4 @@ func alive(c net.Conn) error {
 		return fmt.Errorf("the connection is over (state %d)", info.State)
 	}
 	return nil
-}
-
-func addrPort(a net.Addr) (netip.AddrPort, error) {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%v is no TCP address", a)
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows && !darwin
 
 package owner
 
@@ -7,7 +7,10 @@ import (
 	"net"
 )
 
-const supported = false
+const (
+	supported  = false
+	reusesUIDs = true
+)
 
 type kernel struct{}
 
