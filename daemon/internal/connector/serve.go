@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/daemon/internal/connector/origin"
 	"github.com/sallyport/sallyport/internal/pipe"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
@@ -161,20 +162,20 @@ func (c *Connector) await(t *trunk, granted <-chan *wire.Grant, w *wire.Stream) 
 // carry dials the origin of a granted stream and joins the two, until the stream
 // or ctx ends.
 func (c *Connector) carry(ctx context.Context, t *trunk, s *stream, g *wire.Grant) error {
-	origin, ok := c.cfg.Table(g.Hostname, g.Port)
+	at, ok := c.cfg.Table(g.Hostname, g.Port)
 	if !ok {
 		r := &wire.Reason{Code: wire.CodeNoSuchTunnel, Text: "the host does not publish " + g.Hostname}
 		s.wire.Refuse(r)
 		return r
 	}
-	conn, err := dialOrigin(t.ctx, origin, c.timing.OriginDial)
+	conn, err := origin.Dial(t.ctx, at, c.timing.OriginDial)
 	if t.ctx.Err() != nil && err != nil {
 		s.wire.Refuse(reasonOf(context.Cause(t.ctx)))
 		return context.Cause(t.ctx)
 	}
-	c.healthOf(g.Hostname, origin, err)
+	c.healthOf(g.Hostname, at, err)
 	if err != nil {
-		r := originReason(err)
+		r := origin.Reason(err)
 		s.wire.Refuse(r)
 		return r
 	}

@@ -1,4 +1,4 @@
-package connector
+package origin
 
 import "golang.org/x/sys/windows"
 

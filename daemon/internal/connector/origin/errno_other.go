@@ -1,6 +1,6 @@
 //go:build !windows
 
-package connector
+package origin
 
 import "syscall"
 

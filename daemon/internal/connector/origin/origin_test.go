@@ -1,8 +1,8 @@
-package connector
+package origin
 
 import "testing"
 
-func TestParseOrigin(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ origin, network, address string }{
 		{"tcp://localhost:7870", "tcp", "localhost:7870"},
@@ -19,7 +19,7 @@ func TestParseOrigin(t *testing.T) {
 		{"", "", ""},
 	}
 	for _, tt := range tests {
-		network, address, err := ParseOrigin(tt.origin)
+		network, address, err := Parse(tt.origin)
 		if network != tt.network || address != tt.address || (err == nil) != (tt.network != "") {
 			t.Errorf("%q: %q, %q, %v", tt.origin, network, address, err)
 		}
