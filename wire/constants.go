@@ -35,6 +35,9 @@ const (
 	PingAfter = trunk.PingAfter
 	// DeadAfter is the silence after which a peer is dead.
 	DeadAfter = trunk.DeadAfter
+	// ProbeTime is how long a connection has to show that it lives after a change of
+	// this machine's network.
+	ProbeTime = trunk.ProbeTime
 	// TicketLife is how long a ticket may wait for its two ends.
 	TicketLife = 15 * time.Second
 	// MaxHalfJoinedSession and MaxHalfJoinedConnector bound tickets in waiting.

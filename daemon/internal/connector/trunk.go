@@ -37,6 +37,7 @@ type trunk struct {
 	early    map[wire.StreamID]*earlyGrant
 	gone     map[wire.StreamID]struct{} // reset before their grant
 	deadline *time.Timer                // runs while the host has no link
+	wire     *wire.Trunk                // nil until it is met
 
 	// window is how long its streams wait for another when it is lost; never changes.
 	window time.Duration
@@ -175,6 +176,7 @@ func (c *Connector) keep(ctx context.Context, t *trunk) {
 		t.link.Send(&wire.OfferFailed{Trunk: t.offer.Trunk, Reason: wire.Reason{Code: wire.CodeTicketFailed, Text: "the host could not come: " + err.Error()}})
 		return
 	}
+	c.met(t, w)
 	log.Info("trunk open", "person", t.offer.Person.Email, "fingerprint", w.Fingerprint())
 	closing := context.AfterFunc(t.ctx, func() { t.close(w) })
 	defer closing()

@@ -21,8 +21,6 @@ const (
 	lasting = 5 * time.Second
 	// maxRetryAfter bounds what an edge may ask for.
 	maxRetryAfter = 5 * time.Minute
-	// probeTimeout is how long an online link has to show life after a wake.
-	probeTimeout = 2 * time.Second
 	// hanging is how long an attempt may last and still be meant for the network
 	// of now; a burst of changes shall not begin it anew each time.
 	hanging = 2 * time.Second
@@ -301,7 +299,7 @@ func (l *Link) leave(inst *instance) {
 
 // probe ends an instance that shows no life.
 func (i *instance) probe(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wire.ProbeTime)
 	defer cancel()
 	if _, err := i.Call(ctx, &wire.Ping{}); errors.Is(err, context.DeadlineExceeded) {
 		i.CloseWith(errMute)

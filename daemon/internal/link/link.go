@@ -249,9 +249,10 @@ func (l *Link) Run(ctx context.Context) error {
 	return nil
 }
 
-// Wake tries again at once: the network may be another one. An online link is
-// checked for life; an attempt that hangs is given up for a new one.
+// Wake tries again at once: the network may be another one. An online link and all
+// trunks are checked for life; an attempt that hangs is given up for a new one.
 func (l *Link) Wake() {
+	l.trunks.Probe()
 	if inst := l.current(); inst != nil {
 		l.tasks.run(func(ctx context.Context) { inst.probe(ctx) })
 		return

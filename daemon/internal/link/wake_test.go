@@ -1,6 +1,7 @@
 package link
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/daemon/internal/link/linktest"
+	"github.com/sallyport/sallyport/wire"
 )
 
 // After a change of this machine's network a link that does not answer is given
@@ -26,6 +28,48 @@ func TestWakeReplacesAMuteLink(t *testing.T) {
 	through.mute()
 	tl.Wake()
 	tl.until("another link", func(s Snapshot) bool { return s.Link.State == api.LinkOnline && !s.Link.Since.Equal(first) })
+}
+
+// After a change of this machine's network a trunk that does not answer is lost as
+// soon as a link is, and its streams go on with another; one that answers stays.
+func TestWakeLosesAMuteTrunk(t *testing.T) {
+	t.Parallel()
+	var through *relay
+	var tickets atomic.Int32
+	l := newLanes(t, func(c *Config) {
+		through = newRelay(t, c.Edge.Address)
+		c.Edge.Address = through.addr
+	}, func(_ *linktest.Conn, _ uint32, m wire.Message) bool {
+		if _, ok := m.(*wire.TicketRequest); ok {
+			tickets.Add(1)
+		}
+		return false
+	})
+	l.online()
+	s, err := l.Open(t.Context(), linktest.Hostname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	say := func(within time.Duration) {
+		t.Helper()
+		s.SetDeadline(time.Now().Add(within))
+		if _, err := s.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(20 * time.Second)
+	l.Wake()
+	<-time.After(wire.ProbeTime + 500*time.Millisecond)
+	if n := tickets.Load(); n != 1 {
+		t.Errorf("%d tickets, want one: a trunk that lives was replaced", n)
+	}
+	through.mute()
+	l.Wake()
+	say(wire.DeadAfter - 3*time.Second) // without a probe it is dead after 10 s
 }
 
 // relay passes bytes on to an edge, until it is mute for the connections it has.

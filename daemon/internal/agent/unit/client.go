@@ -52,7 +52,7 @@ func (c Config) Client(key plan.ClientKey, spec plan.Link, ownerName string) (*C
 	return u, nil
 }
 
-// Wake lets its link look whether it still lives.
+// Wake lets its link and its trunks look whether they still live.
 func (u *Client) Wake() { u.link.Wake() }
 
 // sessionLink is the link as the attempts see it.

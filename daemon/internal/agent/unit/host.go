@@ -65,8 +65,11 @@ func (u *Host) Stop() {
 	u.parts.Stop()
 }
 
-// Wake lets its link look whether it still lives.
-func (u *Host) Wake() { u.link.Wake() }
+// Wake lets its link and its trunks look whether they still live.
+func (u *Host) Wake() {
+	u.link.Wake()
+	u.connector.Probe()
+}
 
 func (u *Host) loginEnded(attempt string, r wire.Reason) {
 	for _, a := range u.allAttempts() {

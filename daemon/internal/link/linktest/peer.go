@@ -138,7 +138,9 @@ func (p *Peer) host(m *wire.Offer, serve func(*wire.Trunk, *wire.Stream)) {
 	for {
 		s, err := t.Accept(p.ctx)
 		if err != nil {
-			t.CloseWith(nil)
+			if p.ctx.Err() != nil { // a trunk that is lost parks its streams
+				t.CloseWith(nil)
+			}
 			<-t.Done()
 			return
 		}
