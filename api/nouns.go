@@ -94,11 +94,27 @@ type Forward struct {
 	TotalConns    uint64       `json:"total_connections"`
 	BytesToOrigin uint64       `json:"bytes_to_origin"`
 	BytesToLocal  uint64       `json:"bytes_to_local"`
+	// Resuming is set while connections wait for another way.
+	Resuming *Resuming `json:"resuming,omitempty"`
+	// ResumedConns counts how often a connection went on with another way, and
+	// ExpiredConns the connections for which none came in time. ReplayedBytes were
+	// sent again by this end.
+	ResumedConns  uint64 `json:"resumed_connections"`
+	ExpiredConns  uint64 `json:"expired_connections"`
+	ReplayedBytes uint64 `json:"replayed_bytes"`
 	// LastError is what the last failed connection was told; nil after a success.
 	LastError *Problem `json:"last_error,omitempty"`
 	// OwnerCheck is "enforced", "filesystem" (unix sockets) or "unsupported"
 	// where this system cannot tell whose connection it is.
 	OwnerCheck string `json:"owner_check"`
+}
+
+// Resuming is how many connections of a forward or tunnel wait: what carried them
+// through the edge was lost, and they go on with another.
+type Resuming struct {
+	Connections int `json:"connections"`
+	// Since is when the first of them began to wait.
+	Since time.Time `json:"since"`
 }
 
 // Values of Forward.Share; ShareGroup stands before a group's name.
@@ -159,6 +175,11 @@ type Tunnel struct {
 	TotalConns      uint64      `json:"total_connections"`
 	BytesToOrigin   uint64      `json:"bytes_to_origin"`
 	BytesFromOrigin uint64      `json:"bytes_from_origin"`
+	// Resuming and what follows are explained at Forward.
+	Resuming      *Resuming `json:"resuming,omitempty"`
+	ResumedConns  uint64    `json:"resumed_connections"`
+	ExpiredConns  uint64    `json:"expired_connections"`
+	ReplayedBytes uint64    `json:"replayed_bytes"`
 }
 
 // TunnelInput is the body of POST /v1/tunnels.

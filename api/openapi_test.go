@@ -47,7 +47,7 @@ func schemas(t *testing.T) map[string]schema {
 
 // objects is every struct of the package; TestSchemasAreComplete keeps it so.
 var objects = []any{
-	api.Status{}, api.Event{}, api.Edge{}, api.Link{}, api.EdgeInput{}, api.Forward{}, api.ForwardInput{}, api.ForwardPatch{},
+	api.Status{}, api.Event{}, api.Edge{}, api.Link{}, api.EdgeInput{}, api.Forward{}, api.Resuming{}, api.ForwardInput{}, api.ForwardPatch{},
 	api.Tunnel{}, api.TunnelInput{}, api.TunnelPatch{}, api.Enrolment{}, api.EnrolmentInput{}, api.Login{}, api.LoginInput{},
 	api.RedeemInput{}, api.Session{}, api.Person{}, api.App{}, api.Stream{}, api.StreamInput{}, api.Version{}, api.Problem{},
 }

@@ -393,7 +393,9 @@ type StreamEnded struct {
 	Stream        StreamID `json:"stream"`
 	BytesToOrigin uint64   `json:"bytes_to_origin"`
 	BytesToClient uint64   `json:"bytes_to_client"`
-	Code          Code     `json:"code"`
+	// BytesReplayed is how much of it this daemon has sent again.
+	BytesReplayed uint64 `json:"bytes_replayed,omitempty"`
+	Code          Code   `json:"code"`
 }
 
 // ExpireSoon (edge to client) warns before a session's end.

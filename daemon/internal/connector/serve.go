@@ -47,7 +47,8 @@ func (s *stream) endedLocked(code wire.Code) *wire.StreamEnded {
 	s.said = true
 	toClient, toOrigin := s.wire.Counters()
 	return &wire.StreamEnded{
-		Trunk: s.trunk.offer.Trunk, Stream: s.wire.ID(), BytesToOrigin: toOrigin, BytesToClient: toClient, Code: code,
+		Trunk: s.trunk.offer.Trunk, Stream: s.wire.ID(), BytesToOrigin: toOrigin, BytesToClient: toClient,
+		BytesReplayed: s.wire.Replayed(), Code: code,
 	}
 }
 

@@ -49,7 +49,8 @@ func (c *Connector) Stats() map[string]Stats {
 		st.BytesToOrigin += toOrigin
 		st.BytesFromOrigin += toClient
 		st.Replayed += s.wire.Replayed()
-		if at := s.wire.Parked(); !at.IsZero() {
+		// Of a stream that only moves, the trunk or lane that it leaves is not lost.
+		if at := s.wire.Parked(); !at.IsZero() && s.trunk.isLost() && !s.trunk.left {
 			st.Resuming++
 			if st.Since.IsZero() || at.Before(st.Since) {
 				st.Since = at

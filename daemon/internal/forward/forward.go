@@ -66,7 +66,10 @@ type Config struct {
 	// that user; 0 or less means the daemon's own user.
 	OwnerUID int
 	Opener   Opener
-	Login    LoginGate
+	// Follow has f called each time that a stream goes on with another trunk, since
+	// its own was lost, and where none came in time (link.Follow); nil means never.
+	Follow func(id wire.StreamID, f func(expired bool)) (stop func())
+	Login  LoginGate
 	// Problem puts the end of a stream in words (link.ProblemOf); nil uses the error's text.
 	Problem func(error) *api.Problem
 	// HTTP says that the service speaks HTTP, and that its requests are looked at.
@@ -95,6 +98,12 @@ type Snapshot struct {
 	Refused       uint64 // by the owner check
 	BytesToOrigin uint64
 	BytesToLocal  uint64
+	// Resuming is how many of Connections wait for another trunk, since ResumingSince.
+	Resuming      int
+	ResumingSince time.Time
+	// Resumed and Expired are how often one went on with another, and for how many
+	// none came in time. Replayed are bytes that were sent again.
+	Resumed, Expired, Replayed uint64
 	// LastError is what the last connection that failed was told; nil after one
 	// that did not.
 	LastError *api.Problem
@@ -170,8 +179,21 @@ func (f *Forwarder) Snapshot() Snapshot {
 		sent, received := stream.Counters()
 		s.BytesToOrigin += sent
 		s.BytesToLocal += received
+		s.Replayed += stream.Replayed()
+		s.wait(stream.Parked())
 	}
 	return s
+}
+
+// wait counts a stream that has waited for another trunk since a moment.
+func (s *Snapshot) wait(since time.Time) {
+	if since.IsZero() {
+		return
+	}
+	s.Resuming++
+	if s.ResumingSince.IsZero() || since.Before(s.ResumingSince) {
+		s.ResumingSince = since
+	}
 }
 
 // enter sets the state.

@@ -104,17 +104,32 @@ func (f *Forwarder) carry(ctx context.Context, conn net.Conn, s *wire.Stream, ju
 	f.state.LastError = nil
 	f.mu.Unlock()
 	f.changed()
+	if f.cfg.Follow != nil {
+		defer f.cfg.Follow(s.ID(), f.wentOn)()
+	}
 	result := pipe.Join(ctx, conn, f.guard(conn, s, judged))
 	sent, received := s.Counters()
 	f.mu.Lock()
 	delete(f.live, s)
 	f.state.BytesToOrigin += sent
 	f.state.BytesToLocal += received
+	f.state.Replayed += s.Replayed()
 	f.mu.Unlock()
 	f.log.Debug("connection over", "stream", s.ID(), "trace", s.Trace(), "bytes_to_origin", sent, "bytes_to_local", received, "err", result.Err)
 	if told := toldOf(result.Err, s); told != nil && ctx.Err() == nil {
 		f.failed(told)
 	}
+}
+
+// wentOn counts a stream that goes on with another trunk, or for which none came.
+func (f *Forwarder) wentOn(expired bool) {
+	f.update(func(s *Snapshot) {
+		if expired {
+			s.Expired++
+		} else {
+			s.Resumed++
+		}
+	})
 }
 
 // toldOf is the reason by which the other side ended a stream, where a person

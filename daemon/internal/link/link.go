@@ -289,6 +289,12 @@ func (l *Link) Snapshot() Snapshot {
 	return s
 }
 
+// Follow has f called each time that a stream goes on with another trunk, since its
+// own was lost, and where none came in time. f must not block. stop ends it.
+func (l *Link) Follow(id wire.StreamID, f func(expired bool)) (stop func()) {
+	return l.trunks.Follow(id, f)
+}
+
 // HasSession says whether there is a session, or a stored token that the edge
 // has not refused: what a forward needs to know before it opens a stream.
 func (l *Link) HasSession() bool {

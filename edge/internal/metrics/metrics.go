@@ -33,6 +33,7 @@ type Metrics struct {
 	logins    *prometheus.CounterVec
 	streams   *prometheus.CounterVec
 	resumes   *prometheus.CounterVec
+	replayed  prometheus.Counter
 	ready     atomic.Bool
 }
 
@@ -46,11 +47,14 @@ func New(version string) *Metrics {
 		streams:   counter("streams_ended_total", "Granted streams that are over.", "code"),
 		resumes:   counter("resumes_total", "Streams that changed what carries them: resumed after the loss of a trunk, moved to a lane or back, expired did not come in time.", "outcome"),
 	}
+	m.replayed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sallyport_replayed_bytes_total", Help: "Payload that daemons say they sent again, on what carried a stream next.",
+	})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sallyport_build_info", Help: "Version of the edge.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(info, m.refused, m.decisions, m.logins, m.streams, m.resumes,
+	m.registry.MustRegister(info, m.refused, m.decisions, m.logins, m.streams, m.resumes, m.replayed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,6 +102,9 @@ func (m *Metrics) Resumed(moved bool) {
 
 // Expired counts a stream that could have gone on and did not do so in time.
 func (m *Metrics) Expired() { m.resumes.WithLabelValues("expired").Inc() }
+
+// Replayed counts bytes that a daemon sent again.
+func (m *Metrics) Replayed(bytes uint64) { m.replayed.Add(float64(bytes)) }
 
 // SetReady says whether the edge serves; /readyz tells it.
 func (m *Metrics) SetReady(ready bool) { m.ready.Store(ready) }

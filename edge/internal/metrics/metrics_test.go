@@ -27,6 +27,7 @@ func TestMetrics(t *testing.T) {
 	m.Decision(true)
 	m.Decision(false)
 	m.Login("ok")
+	m.Replayed(5)
 	m.StreamEnded("closed")
 	m.StreamEnded("whatever a daemon says")
 	m.StreamEnded("and again")
@@ -38,6 +39,7 @@ func TestMetrics(t *testing.T) {
 		`sallyport_logins_total{outcome="ok"} 1`,
 		`sallyport_streams_ended_total{code="closed"} 1`,
 		`sallyport_streams_ended_total{code="other"} 2`,
+		`sallyport_replayed_bytes_total 5`,
 		`sallyport_links{role="client"} 2`,
 		`sallyport_links{role="host"} 1`,
 		`sallyport_streams 7`,

@@ -55,7 +55,7 @@ type world struct {
 }
 
 // counts is a Meter.
-type counts struct{ refused, allowed, denied, ended, resumed, moved, expired atomic.Int64 }
+type counts struct{ refused, allowed, denied, ended, resumed, moved, expired, replayed atomic.Int64 }
 
 func (c *counts) Refused(string)     { c.refused.Add(1) }
 func (c *counts) Login(string)       {}
@@ -67,7 +67,8 @@ func (c *counts) Resumed(moved bool) {
 		c.resumed.Add(1)
 	}
 }
-func (c *counts) Expired() { c.expired.Add(1) }
+func (c *counts) Expired()          { c.expired.Add(1) }
+func (c *counts) Replayed(n uint64) { c.replayed.Add(int64(n)) }
 func (c *counts) Decision(allow bool) {
 	if allow {
 		c.allowed.Add(1)

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"time"
+
 	"github.com/sallyport/sallyport/api"
 )
 
@@ -18,6 +20,9 @@ func ForwardChange(before *api.Forward, now *api.Forward) []string {
 			lines = append(lines, name+": note: every user of this machine can connect to it")
 		}
 	}
+	if before != nil {
+		lines = append(lines, resumed(name, before.Resuming, now.Resuming, now.ResumedConns-before.ResumedConns)...)
+	}
 	if now.LastError != nil && (before == nil || !same(before.LastError, now.LastError)) && !same(now.Problem, now.LastError) {
 		lines = append(lines, problem(name+": connection failed", now.LastError)...)
 	}
@@ -26,10 +31,33 @@ func ForwardChange(before *api.Forward, now *api.Forward) []string {
 
 // TunnelChange is the same for a held tunnel.
 func TunnelChange(before *api.Tunnel, now *api.Tunnel) []string {
-	if before != nil && before.State == now.State && same(before.Problem, now.Problem) {
-		return nil
+	var lines []string
+	name := now.Hostname + " -> " + now.Origin
+	if before == nil || before.State != now.State || !same(before.Problem, now.Problem) {
+		lines = stateLines(name, string(now.State), now.Problem)
 	}
-	return stateLines(now.Hostname+" -> "+now.Origin, string(now.State), now.Problem)
+	if before != nil {
+		lines = append(lines, resumed(name, before.Resuming, now.Resuming, now.ResumedConns-before.ResumedConns)...)
+	}
+	return lines
+}
+
+// resumed tells that connections begin to wait for another way, and that the last of
+// them do no more; more is how many have gone on meanwhile.
+func resumed(name string, before, now *api.Resuming, more uint64) []string {
+	var lines []string
+	switch {
+	case before == nil && now != nil:
+		lines = resuming(now, time.Now())
+	case now == nil && more > 0:
+		lines = []string{count(int(more), "connection") + " went on with another way"}
+	case before != nil && now == nil:
+		lines = []string{"no connection waits any more"}
+	}
+	for i := range lines {
+		lines[i] = name + ": " + lines[i]
+	}
+	return lines
 }
 
 // SessionChange is the lines that tell that access ended, with the reason.

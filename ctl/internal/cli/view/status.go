@@ -141,6 +141,7 @@ func Forwards(w io.Writer, forwards []api.Forward, now time.Time) {
 		t.row(f.Hostname, f.Listen, string(f.State), Ago(f.Since, now), conns, Bytes(f.BytesToOrigin), Bytes(f.BytesToLocal),
 			join(yes(f.HTTP, "http"), yes(f.Hold, "foreground"), unchecked, shared(f)), f.ID)
 		t.note(problem("problem", f.Problem)...)
+		t.note(resuming(f.Resuming, now)...)
 		if f.LastError != nil && (f.Problem == nil || f.Problem.Error() != f.LastError.Error()) {
 			t.note(problem("last connection", f.LastError)...)
 		}
@@ -158,6 +159,7 @@ func Tunnels(w io.Writer, tunnels []api.Tunnel, now time.Time) {
 		t.row(u.Hostname, u.Origin, string(u.State), Ago(u.Since, now), strconv.Itoa(u.Connections), Bytes(u.BytesToOrigin), Bytes(u.BytesFromOrigin),
 			join(yes(u.Hold, "foreground")), u.ID)
 		t.note(problem("problem", u.Problem)...)
+		t.note(resuming(u.Resuming, now)...)
 	}
 	t.write(w)
 }
@@ -189,6 +191,19 @@ func Apps(w io.Writer, apps []api.App, forwards []api.Forward) {
 		t.row(a.Hostname, state, join(local...))
 	}
 	t.write(w)
+}
+
+// resuming says how many connections wait for another way, and since when; nothing
+// for nil.
+func resuming(r *api.Resuming, now time.Time) []string {
+	if r == nil {
+		return nil
+	}
+	verb := " wait"
+	if r.Connections == 1 {
+		verb = " waits"
+	}
+	return []string{count(r.Connections, "connection") + verb + " for another way since " + r.Since.In(now.Location()).Format("15:04")}
 }
 
 func count(n int, what string) string {

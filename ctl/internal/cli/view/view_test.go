@@ -9,6 +9,31 @@ import (
 	"github.com/sallyport/sallyport/api"
 )
 
+// waits is how it is told that connections wait, since 12:03 here.
+func waits(n int) *api.Resuming {
+	return &api.Resuming{Connections: n, Since: time.Date(2026, 11, 23, 12, 3, 0, 0, time.Local).UTC()}
+}
+
+// What waits for another way stands below its forward or tunnel.
+func TestResuming(t *testing.T) {
+	t.Parallel()
+	s := api.Status{
+		Forwards: []api.Forward{{Hostname: "a", Resuming: waits(1)}}, Tunnels: []api.Tunnel{{Hostname: "b", Resuming: waits(2)}, {Hostname: "c"}},
+	}
+	var b strings.Builder
+	Status(&b, &s, time.Now())
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, "wait") {
+			got = append(got, line)
+		}
+	}
+	want := []string{"    1 connection waits for another way since 12:03\n", "    2 connections wait for another way since 12:03\n"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestForwardChange(t *testing.T) {
 	t.Parallel()
 	fault := &api.Problem{Code: api.CodeEdgeTimeout, Title: "no answer", Detail: "is port 443 blocked?", Hint: "ask"}
@@ -31,6 +56,10 @@ func TestForwardChange(t *testing.T) {
 		{"failed connection", &base, with(func(f *api.Forward) { f.LastError = fault }), []string{"localhost:1 -> h: connection failed: no answer: is port 443 blocked?", "hint: ask"}},
 		{"the same failure", with(func(f *api.Forward) { f.LastError = fault }), with(func(f *api.Forward) { c := *fault; f.LastError = &c }), nil},
 		{"failure that the state tells", nil, with(func(f *api.Forward) { f.State, f.Problem, f.LastError = api.ForwardError, fault, fault }), []string{"localhost:1 -> h: error: no answer: is port 443 blocked?", "hint: ask"}},
+		{"its way is lost", &base, with(func(f *api.Forward) { f.Resuming = waits(2) }), []string{"localhost:1 -> h: 2 connections wait for another way since 12:03"}},
+		{"more of them", with(func(f *api.Forward) { f.Resuming = waits(2) }), with(func(f *api.Forward) { f.Resuming = waits(3) }), nil},
+		{"they go on", with(func(f *api.Forward) { f.Resuming = waits(2) }), with(func(f *api.Forward) { f.ResumedConns = 2 }), []string{"localhost:1 -> h: 2 connections went on with another way"}},
+		{"it ends", with(func(f *api.Forward) { f.Resuming = waits(1) }), &base, []string{"localhost:1 -> h: no connection waits any more"}},
 		{"unprotected", nil, with(func(f *api.Forward) { f.OwnerCheck = "unsupported" }), []string{"localhost:1 -> h: ready", "localhost:1 -> h: note: every user of this machine can connect to it"}},
 	}
 	for _, tt := range tests {

@@ -166,11 +166,20 @@ func (c *canvas) forward(f store.Forward) api.Forward {
 		ID: f.ID, Hostname: f.Hostname, Listen: f.Listen, Edge: f.Edge, HTTP: f.HTTP, Paused: f.Paused, Hold: hold, Owner: f.OwnerName, Share: f.Share,
 		Connections: s.Connections, Waiting: s.Waiting, TotalConns: s.TotalConns,
 		BytesToOrigin: s.BytesToOrigin, BytesToLocal: s.BytesToLocal, LastError: s.LastError,
+		Resuming: resuming(s.Resuming, s.ResumingSince), ResumedConns: s.Resumed, ExpiredConns: s.Expired, ReplayedBytes: s.Replayed,
 		OwnerCheck: c.ownerCheck(f.Listen),
 	}
 	out.State, out.Problem = forwardState(facts)
 	out.Since = c.stamps.since(f.ID, string(out.State), c.At).UTC()
 	return out
+}
+
+// resuming is nil where nothing waits.
+func resuming(n int, since time.Time) *api.Resuming {
+	if n == 0 {
+		return nil
+	}
+	return &api.Resuming{Connections: n, Since: since.UTC()}
 }
 
 func (c *canvas) ownerCheck(listen string) string {
@@ -224,6 +233,8 @@ func (c *canvas) tunnel(t store.Tunnel) api.Tunnel {
 		ID: t.ID, Hostname: t.Hostname, Origin: t.Origin, Edge: t.Edge, Paused: t.Paused, Hold: hold,
 		Connections: facts.stats.Connections, TotalConns: facts.stats.TotalConns,
 		BytesToOrigin: facts.stats.BytesToOrigin, BytesFromOrigin: facts.stats.BytesFromOrigin,
+		Resuming: resuming(facts.stats.Resuming, facts.stats.Since), ResumedConns: facts.stats.Resumed,
+		ExpiredConns: facts.stats.Expired, ReplayedBytes: facts.stats.Replayed,
 	}
 	out.State, out.Problem = tunnelState(facts)
 	out.Since = c.stamps.since(t.ID, string(out.State), c.At).UTC()

@@ -27,7 +27,7 @@ type Entry struct {
 func (c Config) Entry(id string, spec plan.Entry, client *Client) *Entry {
 	cfg := forward.Config{
 		ID: id, Hostname: spec.Hostname, Listen: spec.Listen, OwnerUID: numericUID(spec.Client.Owner),
-		Opener: client, Login: client.Attempts, Problem: link.ProblemOf, HTTP: spec.HTTP,
+		Opener: client, Follow: client.link.Follow, Login: client.Attempts, Problem: link.ProblemOf, HTTP: spec.HTTP,
 		// Who may listen where was decided when the forward was made.
 		AllowRemote: true,
 		Log:         c.Log.With(logging.KeyOwner, spec.OwnerName), Changed: c.Touched,

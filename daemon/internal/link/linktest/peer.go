@@ -142,6 +142,10 @@ func (p *Peer) host(m *wire.Offer, serve func(*wire.Trunk, *wire.Stream)) {
 				t.CloseWith(nil)
 			}
 			<-t.Done()
+			<-p.ctx.Done()
+			for _, s := range t.Remains() {
+				s.Reset(nil)
+			}
 			return
 		}
 		p.wg.Go(func() { serve(t, s) })

@@ -265,7 +265,10 @@ func (p *Pool) watch(tr *trunk, s *wire.Stream) {
 func (p *Pool) ended(tr *trunk, s *wire.Stream) {
 	p.drop(s.ID())
 	sent, received := s.Counters()
-	m := &wire.StreamEnded{Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received, Code: reasonOf(s.Err()).Code}
+	m := &wire.StreamEnded{
+		Trunk: tr.wire.ID(), Stream: s.ID(), BytesToOrigin: sent, BytesToClient: received,
+		BytesReplayed: s.Replayed(), Code: reasonOf(s.Err()).Code,
+	}
 	p.cfg.Log.Debug("stream closed", "trunk", m.Trunk, "stream", m.Stream, "code", m.Code, "bytes_to_origin", sent, "bytes_to_client", received)
 	p.cfg.Report(m)
 }

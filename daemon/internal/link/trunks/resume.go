@@ -107,6 +107,7 @@ func (p *Pool) attach(ctx context.Context, tr, next *trunk, s *wire.Stream) erro
 	err := next.wire.Attach(ctx, s)
 	switch {
 	case err == nil:
+		p.resumed(tr, s)
 		p.cfg.Log.Debug("stream goes on", "stream", s.ID(), "from", tr.id, "trunk", next.id)
 		return nil
 	case s.Err() != nil:
@@ -204,6 +205,7 @@ func (p *Pool) giveUp(tr *trunk, r *wire.Reason) {
 	p.cfg.Log.Warn("streams end with their trunk", "trunk", tr.id, "streams", len(list), "reason", r.Error())
 	for _, s := range list {
 		p.drop(s.ID())
+		p.expired(s, r)
 		s.Reset(r)
 	}
 }

@@ -118,6 +118,8 @@ type Pool struct {
 	opens opens
 	lanes *quota.Buckets[trunkKey] // made of late
 
+	followers followers
+
 	mu    sync.Mutex
 	byKey map[trunkKey]*trunk // where new streams go
 	all   map[*trunk]struct{} // with those that are made or retired

@@ -11,6 +11,8 @@ type Meter interface {
 	Resumed(moved bool)
 	// Expired: a stream that could have gone on did not do so in time.
 	Expired()
+	// Replayed: a daemon says that it sent so many bytes of a stream again.
+	Replayed(bytes uint64)
 }
 
 // NoMeter counts nothing.
@@ -27,3 +29,6 @@ func (NoMeter) Resumed(bool) {}
 
 // Expired is explained at Decision.
 func (NoMeter) Expired() {}
+
+// Replayed is explained at Decision.
+func (NoMeter) Replayed(uint64) {}

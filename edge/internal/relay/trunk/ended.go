@@ -13,6 +13,7 @@ import (
 // client's wait a little for the host's. Which trunk they name does not matter:
 // of a stream that goes on with another one, a daemon may say so early or late.
 func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
+	t.cfg.Meter.Replayed(m.BytesReplayed)
 	t.mu.Lock()
 	s := t.streams[m.Stream]
 	if s == nil {
