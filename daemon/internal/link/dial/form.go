@@ -165,7 +165,6 @@ func hindered(err error) bool {
 		e       *Error
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
-		remote  *net.OpError
 	)
 	if !errors.As(err, &e) || e.Stage != StageTLS {
 		return false
@@ -174,19 +173,29 @@ func hindered(err error) bool {
 	case isTimeout(e.Err), isGone(e.Err), errors.Is(e.Err, wire.ErrProtocolName), errors.As(e.Err, &unknown), errors.As(e.Err, &name):
 		return true
 	}
-	return errors.As(e.Err, &remote) && remote.Op == "remote error"
+	return isAlert(e.Err)
+}
+
+// isAlert says whether the other end refused a handshake.
+func isAlert(err error) bool {
+	var remote *net.OpError
+	return errors.As(err, &remote) && remote.Op == "remote error"
 }
 
 // tellingMore chooses the error that a person is told when both forms failed.
 func tellingMore(direct, web error) error {
 	var e, w *Error
-	if !errors.As(direct, &e) || !errors.As(web, &w) || !isTimeout(e.Err) && !isGone(e.Err) {
+	switch {
+	case !errors.As(direct, &e), !errors.As(web, &w), isTimeout(w.Err), isGone(w.Err):
 		return direct
+	case isTimeout(e.Err), isGone(e.Err):
+		return web
+	case isAlert(e.Err) && w.Stage == StageTLS && !isAlert(w.Err):
+		// Who does not know the link's protocol refuses it before it shows a
+		// certificate; this one was shown.
+		return web
 	}
-	if isTimeout(w.Err) || isGone(w.Err) {
-		return direct
-	}
-	return web
+	return direct
 }
 
 func (d *Dialer) use(f Form) {

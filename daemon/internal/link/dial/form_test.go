@@ -134,6 +134,8 @@ func TestFormIsFound(t *testing.T) {
 		{"ALPN ignored", edgeTLS(good, time.Time{}), good, good, ""},
 		{"TLS intercepted, WebSockets passed", edgeTLS(foreign, time.Time{}), good, good, ""},
 		{"TLS intercepted by an authority not known here", edgeTLS(foreign, time.Time{}), foreign, good, api.CodeEdgeUntrusted},
+		{"a web server of an authority not known here", edgeTLS(foreign, time.Time{}, "h2", "http/1.1"), foreign, good, api.CodeEdgeUntrusted},
+		{"another edge inside a web server's TLS", edgeTLS(good, time.Time{}, "h2", "http/1.1"), good, foreign, api.CodeEdgeUntrusted},
 		{"another edge inside", reset, good, foreign, api.CodeEdgeUntrusted},
 	} {
 		t.Run(test.name, func(t *testing.T) {

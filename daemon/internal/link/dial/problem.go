@@ -196,7 +196,7 @@ func (e *Error) handshake() *api.Problem {
 		}
 		return e.foreign("its answer is not TLS")
 	case errors.As(e.Err, &name):
-		return e.untrusted(name.Error(), fmt.Sprintf("Use a name that the certificate has, or give the edge one for %s.", e.Target.Name))
+		return e.untrusted(name.Error(), fmt.Sprintf("Use a name that the certificate has, or give the edge one for %s. DNS that leads elsewhere and a page to sign in at look like this too.", e.Target.Name))
 	case isDate(e.Err):
 		errors.As(e.Err, &invalid)
 		return e.dates(invalid.Cert)
