@@ -21,8 +21,8 @@ const (
 	lasting = 5 * time.Second
 	// maxRetryAfter bounds what an edge may ask for.
 	maxRetryAfter = 5 * time.Minute
-	// hanging is how long an attempt may last and still be meant for the network
-	// of now; a burst of changes shall not begin it anew each time.
+	// hanging is how long an attempt may last after which a change here gives it
+	// up; a burst of changes shall not begin it anew each time.
 	hanging = 2 * time.Second
 )
 
@@ -72,7 +72,7 @@ func (l *Link) keep(ctx context.Context) {
 				b.Reset()
 			}
 			wait := max(b.Next(), retryAfter(err))
-			if errors.Is(err, errMute) {
+			if errors.Is(err, errMute) || errors.Is(err, context.Canceled) {
 				wait = 0 // rule 9: what happened here is nobody else's haste
 			}
 			l.pause(ctx, err, wait, &b)
@@ -87,7 +87,12 @@ func (l *Link) pause(ctx context.Context, err error, wait time.Duration, b *back
 	if l.Snapshot().Link.State == api.LinkOnline {
 		e = eventLost
 	}
-	l.step(e, func(f *facts) { f.retryAt, f.problem = at, ProblemOf(err) })
+	l.step(e, func(f *facts) {
+		f.retryAt = at
+		if !errors.Is(err, context.Canceled) { // else Wake gave the attempt up, which says nothing
+			f.problem = ProblemOf(err)
+		}
+	})
 	l.log.Warn("link down", "err", err, "retry_in", wait.Round(time.Millisecond))
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

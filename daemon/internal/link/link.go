@@ -258,8 +258,9 @@ func (l *Link) Wake() {
 		return
 	}
 	l.mu.Lock()
-	if d := l.dialling; d != nil && time.Since(d.since) > hanging {
-		d.abort()
+	if d := l.dialling; d != nil {
+		// An abort of an attempt that is over does nothing.
+		time.AfterFunc(hanging-time.Since(d.since), d.abort)
 	}
 	l.mu.Unlock()
 	l.poke()

@@ -72,11 +72,34 @@ func TestWakeLosesAMuteTrunk(t *testing.T) {
 	say(wire.DeadAfter - 3*time.Second) // without a probe it is dead after 10 s
 }
 
+// An attempt that hangs when this machine's network changes is given up, however
+// young it was; that it was says nothing of the edge.
+func TestWakeGivesUpAHangingAttempt(t *testing.T) {
+	t.Parallel()
+	e := linktest.New(t)
+	through := newRelay(t, e.Addr())
+	through.now.Store(true)
+	tl := start(t, e, func(c *Config) {
+		c.Edge.Address = through.addr
+		c.Timing = Timing{Dial: time.Hour, RetryFirst: time.Hour, RetryMin: time.Hour, RetryMax: time.Hour}
+	})
+	<-through.took
+	through.mute()
+	tl.Wake()
+	tl.until("no problem, then a link", func(s Snapshot) bool {
+		if s.Link.Problem != nil {
+			t.Fatalf("problem %+v", s.Link.Problem)
+		}
+		return s.Link.State == api.LinkOnline
+	})
+}
+
 // relay passes bytes on to an edge, until it is mute for the connections it has.
 type relay struct {
 	addr string
 	mu   sync.Mutex
-	now  *atomic.Bool // of the connections of now
+	now  *atomic.Bool  // of the connections of now
+	took chan struct{} // each connection, as far as there is room
 }
 
 func newRelay(t *testing.T, edge string) *relay {
@@ -87,7 +110,7 @@ func newRelay(t *testing.T, edge string) *relay {
 	}
 	var wg sync.WaitGroup
 	t.Cleanup(func() { l.Close(); wg.Wait() })
-	r := &relay{addr: l.Addr().String(), now: new(atomic.Bool)}
+	r := &relay{addr: l.Addr().String(), now: new(atomic.Bool), took: make(chan struct{}, 1)}
 	wg.Go(func() {
 		for {
 			a, err := l.Accept()
@@ -104,6 +127,7 @@ func newRelay(t *testing.T, edge string) *relay {
 			r.mu.Unlock()
 			wg.Go(func() { pass(a, b, mute) })
 			wg.Go(func() { pass(b, a, mute) })
+			signal(r.took)
 		}
 	})
 	return r
