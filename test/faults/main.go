@@ -46,7 +46,7 @@ func main() {
 	flag.BoolVar(&o.network, "network", false, "only faults of a network between client and edge (root)")
 	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
 	flag.BoolVar(&o.hostile, "hostile", false, "only hostile peers")
-	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S6, H1 to H3, H5 to H7, H9, L1 to L3, L7)")
+	flag.BoolVar(&o.figures, "figures", false, "only what is promised in numbers (S1 to S7, H1 to H3, H5 to H7, H9, L1 to L3, L7)")
 	flag.BoolVar(&o.state, "state", false, "only kills and damage of a daemon's state")
 	flag.BoolVar(&o.short, "short", false, "leave out what waits for time limits")
 	flag.BoolVar(&o.verbose, "v", false, "print the programs' logs where something is wrong")

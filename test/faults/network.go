@@ -51,13 +51,14 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 	return 0, nil
 }
 
-// inNamespace is a command in a new network namespace, with the same output.
+// inNamespace is a command in a new network namespace, and a mount namespace, with
+// the same output.
 func inNamespace(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNET, Unshareflags: syscall.CLONE_NEWNS}
 	return cmd
 }
 

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package figures measures what is promised in numbers about streams, hostile
-// peers and the local machine (S1 to S6, H1 to H3, H5 to H7, H9, L1 to L3, L7 of the
+// peers and middles, and the local machine (S1 to S7, H1 to H3, H5 to H7, H9, L1 to L3, L7 of the
 // project's goals) on the real programs. Each is scaled so that all of them take a
 // few minutes; the table says the scale.
 //
@@ -60,6 +60,7 @@ func All() []Figure {
 		{ID: "S4", What: "one stream never read and one at 1 KiB/s beside a bulk stream: others' p99 and throughput against quiet", Scale: "whole", direct: true, run: stalledReaders},
 		{ID: "S5", What: "5 % loss, 300 ms, reordering, 64 kbit/s: a login and 10 streams, no false disconnect", Scale: "90 s of 10 min", Far: true, run: badNetwork},
 		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", direct: true, run: fleetBack},
+		{ID: "S7", What: "hostile proxies and portals, name servers, certificates and paths between a signed-in client and its edge: the reason shown, nothing secret sent, back when they lead there", Scale: "whole: 12", Far: true, run: portals},
 		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", direct: true, run: badFrames},
 		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
 		{ID: "H2", What: "bytes beyond the windows; all windows filled for readers that do not read, nothing acknowledged: memory, others", Scale: "1,500 streams, both ways", direct: true, run: windows},

@@ -29,6 +29,9 @@ func (w *World) Client() *harness.Daemon { return w.client }
 // Network is that of OpenFar.
 func (w *World) Network() *wan.Network { return w.far.network }
 
+// Inside runs what opens or starts something on the client's side of the network.
+func (w *World) Inside(do func() error) error { return w.far.inside(do) }
+
 // Guest is a person who may open the apps and is signed in nowhere.
 func (w *World) Guest() harness.Person { return w.mallory }
 

@@ -15,6 +15,8 @@ const (
 	tunDevice = "/dev/net/tun"
 	// deviceName is that of the device in both namespaces.
 	deviceName = "wan0"
+	// stirredName is a second address of loopback that Stir changes.
+	stirredName = "lo:stir"
 	// MTU is that of an Ethernet, as most paths have it.
 	MTU = 1500
 	// deviceQueue is how many packets may wait for the emulator in the kernel: a
@@ -35,7 +37,7 @@ func openDevice(addr netip.Addr) (*os.File, error) {
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
 	}
 	if err == nil {
-		err = errors.Join(setQueue(), setAddress(addr), setUp(deviceName, true))
+		err = errors.Join(setQueue(), setAddress(deviceName, addr), setUp(deviceName, true))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("TUN device: %w", err), unix.Close(fd))
@@ -60,9 +62,9 @@ func setUp(name string, up bool) error {
 	})
 }
 
-func setAddress(addr netip.Addr) error {
+func setAddress(name string, addr netip.Addr) error {
 	set := func(call uint, a netip.Addr) error {
-		return control(deviceName, func(fd int, req *unix.Ifreq) error {
+		return control(name, func(fd int, req *unix.Ifreq) error {
 			b := a.As4()
 			if err := req.SetInet4Addr(b[:]); err != nil {
 				return err

@@ -8,7 +8,7 @@
 //
 // Shapes: a Namespace is somewhere to run things in; Do runs a function there,
 // and what it starts or opens stays there. A Network joins two of them; each
-// direction has a Path, which may be changed at any time. Address, Route and
+// direction has a Path, which may be changed at any time. Address, Stir and
 // Down change what the near side's kernel knows.
 //
 // Units: rates are bits per second, sizes bytes of IP packets.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type Network struct {
 	near, far *Namespace
 	devices   [2]*os.File
 	pipes     [2]*pipe // up (from near to far), down
+	stirred   atomic.Uint32
 }
 
 // Join makes a device in each namespace. seed decides what chance does.
@@ -107,7 +109,14 @@ func (n *Network) Set(p [2]Path) {
 // Address gives the near side another address of the network, as a machine gets
 // that comes to another place; its routes stay.
 func (n *Network) Address(a netip.Addr) error {
-	return n.near.Do(func() error { return setAddress(a) })
+	return n.near.Do(func() error { return setAddress(deviceName, a) })
+}
+
+// Stir changes something on the near side that no packet meets, an address of
+// loopback: its kernel tells programs of it as of any change.
+func (n *Network) Stir() error {
+	last := byte(1 + n.stirred.Add(1)%250)
+	return n.near.Do(func() error { return setAddress(stirredName, netip.AddrFrom4([4]byte{127, 9, 9, last})) })
 }
 
 // Down takes the near side's device down, and with it the route; or up again.
