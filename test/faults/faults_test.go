@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/causes"
 	"github.com/sallyport/sallyport/test/faults/durable"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/suite"
@@ -53,8 +54,9 @@ func open(t *testing.T, begin func(context.Context, string, uint64) (*suite.Worl
 
 // short is the causes that take a moment each.
 var short = []string{
-	"pieces of 1 to 700 bytes", "connections doubled", "the host's link cut",
-	"the client's trunks cut", "edge killed with -9, and restarted", "a flipped bit in the trunk",
+	"pieces of 1 to 700 bytes", "connections doubled", "the host's link cut alone",
+	"the client's trunks and lanes cut", "edge killed with -9, and restarted", "a flipped bit in trunks and lanes",
+	"lanes alone cut, of client and host, 6 times", "away for longer than the window of 3 s",
 }
 
 // TestCauses is the short form of make faults: what lies between the programs.
@@ -62,11 +64,12 @@ func TestCauses(t *testing.T) {
 	t.Parallel()
 	ctx, w := open(t, suite.Open)
 	played := 0
-	for _, c := range suite.Causes() {
+	for _, c := range causes.Causes() {
 		if !slices.Contains(short, c.Name) {
 			continue
 		}
 		played++
+		c.Lasts, c.Bulk = min(c.Lasts, 6*time.Second), min(c.Bulk, 24<<20)
 		if r := w.Play(ctx, c, 20); r.Faults != nil {
 			t.Errorf("%s: %v", c.Name, r.Faults)
 		}
@@ -103,7 +106,7 @@ func TestNetworkInside(t *testing.T) {
 		t.Skip("played by TestNetwork")
 	}
 	ctx, w := open(t, suite.OpenFar)
-	for _, c := range suite.FarCauses() {
+	for _, c := range causes.FarCauses() {
 		if c.Slow && c.Name != "edge killed with -9, and restarted" {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/causes"
 	"github.com/sallyport/sallyport/test/faults/services"
 	"github.com/sallyport/sallyport/test/faults/suite"
 	"github.com/sallyport/sallyport/test/faults/wan"
@@ -42,8 +43,20 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose), fmt.Sprintf("-network=%t", o.network), fmt.Sprintf("-figures=%t", o.figures)}
 	cmd := inNamespace(ctx, self, args...)
 	cmd.Env = append(os.Environ(), harness.BinEnv+"="+filepath.Dir(programs.Edge))
+	theirs, mine, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer theirs.Close()
+	cmd.ExtraFiles = []*os.File{mine}
+	err = cmd.Run()
+	mine.Close()
+	var fell int
+	if _, serr := fmt.Fscan(theirs, &fell); serr == nil {
+		*o.fell += fell
+	}
 	var exit *exec.ExitError
-	if err := cmd.Run(); errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode() < exitError {
+	if errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode() < exitError {
 		return exit.ExitCode(), nil
 	} else if err != nil {
 		return 0, fmt.Errorf("faults of a network: %w", err)
@@ -69,6 +82,9 @@ func (o options) playInside(ctx context.Context) int {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		return exitError
 	}
+	parent := os.NewFile(3, "parent")
+	fmt.Fprintln(parent, *o.fell)
+	parent.Close()
 	return min(failed, exitError-1)
 }
 
@@ -96,34 +112,7 @@ func (o options) playFar(ctx context.Context) (failed int, err error) {
 }
 
 func (o options) playFarCauses(ctx context.Context, w *suite.World) (failed int) {
-	if err := services.Missing(); err != nil {
-		fmt.Println("\npgbench, ssh and scp are left out:", err)
-	}
-	fmt.Printf("\n%-40s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s %s\n", "fault of the network", "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB", "beside")
-	for _, c := range suite.FarCauses() {
-		if c.Slow && o.short || !o.run.MatchString(c.Name) {
-			continue
-		}
-		if ctx.Err() != nil {
-			return failed + 1
-		}
-		r := w.PlayFar(ctx, c, o.streams)
-		fmt.Printf("%-40s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f  %s %s\n", c.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
-			float64(r.Bytes)/(1<<20), seconds(7, r.Ended, c.Want == suite.Die), seconds(8, r.Resumed, c.Want == suite.Survive), r.New.Seconds(),
-			float64(r.Memory)/(1<<20), beside(r.Services), mark(r.Faults))
-		if r.Faults != nil {
-			failed++
-		}
-	}
-	return failed
-}
-
-// seconds is a column of so many characters, "-" where it has no meaning.
-func seconds(width int, d time.Duration, shown bool) string {
-	if !shown {
-		return fmt.Sprintf("%*s", width, "-")
-	}
-	return fmt.Sprintf("%*.2f", width, d.Seconds())
+	return o.playBeside(ctx, w, "fault of the network", causes.FarCauses())
 }
 
 // beside says what became of pgbench, ssh and scp.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/test/bench/load"
+	"github.com/sallyport/sallyport/test/faults/causes"
 	"github.com/sallyport/sallyport/test/faults/fleet"
 	"github.com/sallyport/sallyport/test/faults/impair"
 	"github.com/sallyport/sallyport/test/faults/ledger"
@@ -51,7 +52,7 @@ func manyStreams(ctx context.Context, w *suite.World) (string, error) {
 // killedEdge plays the cause of that name with more streams.
 func killedEdge(ctx context.Context, w *suite.World) (string, error) {
 	before := w.Holds()
-	for _, c := range suite.Causes() {
+	for _, c := range causes.Causes() {
 		if c.Name != "edge killed with -9, and restarted" {
 			continue
 		}

@@ -67,6 +67,9 @@ type Config struct {
 	Target string
 	// Seed decides what chance does; the same for the same seed and connection.
 	Seed uint64
+	// Inside runs what opens a connection to the target, such as in another network
+	// namespace; nil: here.
+	Inside func(func() error) error
 }
 
 // Proxy is one listener with its connections.
@@ -77,6 +80,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a switch or shape changes
+	target  string
 	shape   Shape
 	hole    bool
 	refuse  bool
@@ -93,7 +97,7 @@ func New(cfg Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Proxy{cfg: cfg, listener: l, changed: make(chan struct{})}, nil
+	return &Proxy{cfg: cfg, listener: l, changed: make(chan struct{}), target: cfg.Target}, nil
 }
 
 // Addr is where it listens.
@@ -121,7 +125,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 func (p *Proxy) take(ctx context.Context, down *net.TCPConn) {
 	p.mu.Lock()
-	refuse, double, number := p.refuse, p.double, p.count
+	refuse, double, number, target := p.refuse, p.double, p.count, p.target
 	p.count++
 	var traps []Trap
 	if p.traps != nil {
@@ -133,15 +137,13 @@ func (p *Proxy) take(ctx context.Context, down *net.TCPConn) {
 		return
 	}
 	c := &Conn{Number: number, proxy: p, down: down, traps: traps, over: make(chan struct{}), src: source(p.cfg.Seed<<20 + uint64(number))}
-	up, err := new(net.Dialer).DialContext(ctx, "tcp", p.cfg.Target)
-	if err != nil {
+	var err error
+	if c.up, err = p.dial(ctx, target); err != nil {
 		abort(down)
 		return
 	}
-	c.up = up.(*net.TCPConn)
 	if double {
-		if second, err := new(net.Dialer).DialContext(ctx, "tcp", p.cfg.Target); err == nil {
-			c.second = second.(*net.TCPConn)
+		if c.second, err = p.dial(ctx, target); err == nil {
 			p.wg.Go(func() { drain(c.second) }) // ends with the connection
 		}
 	}
@@ -156,6 +158,22 @@ func (p *Proxy) take(ctx context.Context, down *net.TCPConn) {
 	p.mu.Unlock()
 }
 
+func (p *Proxy) dial(ctx context.Context, target string) (c *net.TCPConn, err error) {
+	open := func() error {
+		raw, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+		if err == nil {
+			c = raw.(*net.TCPConn)
+		}
+		return err
+	}
+	if p.cfg.Inside == nil {
+		err = open()
+	} else {
+		err = p.cfg.Inside(open)
+	}
+	return c, err
+}
+
 // change does f under the lock and wakes whoever waits for a change.
 func (p *Proxy) change(f func()) {
 	p.mu.Lock()
@@ -164,6 +182,9 @@ func (p *Proxy) change(f func()) {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
+
+// Target is where connections to come go to.
+func (p *Proxy) Target(addr string) { p.change(func() { p.target = addr }) }
 
 // Set gives the shape of what passes from now on.
 func (p *Proxy) Set(s Shape) { p.change(func() { p.shape = s }) }

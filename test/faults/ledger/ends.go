@@ -96,6 +96,9 @@ type Server struct {
 // Entries are what this end has seen so far.
 func (s *Server) Entries() []Entry { return s.book.list() }
 
+// Forget drops the entries of directions that have ended.
+func (s *Server) Forget() { s.book.forget() }
+
 // Serve takes connections until ctx ends, and then joins them.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })

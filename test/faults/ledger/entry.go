@@ -197,6 +197,13 @@ func (b *book) close(e *Entry, received uint64, f Faults, err error) {
 	}
 }
 
+// forget drops what has ended.
+func (b *book) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.entries = slices.DeleteFunc(b.entries, func(e *Entry) bool { return e.End != EndOpen })
+}
+
 func (b *book) list() []Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -44,7 +44,7 @@ type Outcome struct {
 
 // Run plays it to its end, which ctx bounds.
 func (s *Servers) Run(ctx context.Context, u Use) []Outcome {
-	out := []Outcome{{Name: "pgbench"}, {Name: "ssh"}, {Name: "scp"}}
+	out := []Outcome{{Name: "pgbench"}, {Name: "ssh"}, {Name: fmt.Sprintf("scp %.1f GB", float64(u.Copy)/1e9)}}
 	var wg, begun sync.WaitGroup
 	for i, f := range []func(context.Context, Use) error{s.pgbench, s.session, s.copy} {
 		begun.Add(1)

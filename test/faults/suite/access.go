@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,18 @@ func (w *World) Edge() *harness.Edge { return w.edge }
 // Client is the client's daemon.
 func (w *World) Client() *harness.Daemon { return w.client }
 
+// Host is the host's daemon.
+func (w *World) Host() *harness.Daemon { return w.host }
+
+// HostProxy is what the host reaches the edge through.
+func (w *World) HostProxy() *impair.Proxy { return w.hostProxy }
+
+// Move gives the client's machine another address, every time another.
+func (w *World) Move() error {
+	w.far.moves++
+	return w.far.network.Address(netip.AddrFrom4([4]byte{10, 99, 0, byte(10 + w.far.moves)}))
+}
+
 // Network is that of OpenFar.
 func (w *World) Network() *wan.Network { return w.far.network }
 
@@ -44,8 +57,8 @@ func (w *World) Echoed() (conns, bytes int64) { return w.echoConns.Load(), w.ech
 // Proxy is what the client reaches the edge through.
 func (w *World) Proxy() *impair.Proxy { return w.clientProxy }
 
-// CutTrunks cuts those of the client and says how many.
-func (w *World) CutTrunks() int { return w.clientProxy.Cut(isTrunk) }
+// CutTrunks cuts the client's trunks and lanes and says how many.
+func (w *World) CutTrunks() int { return w.clientProxy.Cut(Carries) }
 
 // Direct lets the client reach the edge without the proxy, or with it again: what
 // is timed shall not wait for the proxy.
@@ -54,7 +67,7 @@ func (w *World) Direct(ctx context.Context, direct bool) error {
 	if direct {
 		address = w.edge.Address()
 	}
-	if err := w.client.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", address).Err(); err != nil {
+	if err := w.lead(ctx, w.client, address); err != nil {
 		return err
 	}
 	_, err := w.recovered(ctx, 20*time.Second)
@@ -102,7 +115,7 @@ func (w *World) SecondClient(ctx context.Context) (*harness.Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", w.far.address(w.edge)).Err(); err != nil {
+	if err := w.lead(ctx, d, w.far.address(w.edge)); err != nil {
 		return d, err
 	}
 	return d, d.SignIn(ctx, w.edge, w.mallory, harness.TypedCode)
@@ -161,9 +174,6 @@ func (w *World) process(p hostilepeer.Program) *harness.Process {
 	}[p]
 }
 
-// Host is the host's daemon.
-func (w *World) Host() *harness.Daemon { return w.host }
-
 // Serve publishes an app that everybody may use, whose origin is at addr.
 func (w *World) Serve(ctx context.Context, app, addr string) error {
 	if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
@@ -180,7 +190,7 @@ func (w *World) Serve(ctx context.Context, app, addr string) error {
 func (w *World) StallLinks() (n int) {
 	for _, p := range []*impair.Proxy{w.hostProxy, w.clientProxy} {
 		for _, c := range p.Conns() {
-			if isLink(c) {
+			if IsLink(c) {
 				c.Spring(impair.Trap{Direction: impair.Down, At: 20, Action: impair.Stall})
 				n++
 			}

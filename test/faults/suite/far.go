@@ -22,7 +22,8 @@ const (
 
 // far is what a World has whose client is in another network namespace than its
 // edge and host, with an emulated network in between: what happens there no
-// proxy acknowledges. Nil is a World on loopback.
+// proxy acknowledges. Nil is a World on loopback. Without near it is one as well,
+// and has the services only.
 type far struct {
 	network  *wan.Network
 	near     *wan.Namespace
@@ -53,17 +54,10 @@ func OpenFar(ctx context.Context, dir string, seed uint64) (*World, error) {
 	ran := make(chan error, 1)
 	go func() { ran <- f.network.Run(life) }() // ends with the World
 	fail := func(err error) error { cancel(); return errors.Join(err, <-ran, f.close()) }
-	if services.Missing() == nil {
-		at := filepath.Join(dir, "services")
-		// PostgreSQL is another OS user and has its files in there.
-		if err := errors.Join(os.Chmod(dir, 0o711), os.MkdirAll(at, 0o711)); err != nil {
-			return nil, fail(err)
-		}
-		if f.services, err = services.Start(ctx, at); err != nil {
-			return nil, fail(err)
-		}
+	if err := f.serve(ctx, dir); err != nil {
+		return nil, fail(err)
 	}
-	w, err := start(ctx, dir, seed, f)
+	w, err := start(ctx, dir, seed, f, f.edge())
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -71,6 +65,20 @@ func OpenFar(ctx context.Context, dir string, seed uint64) (*World, error) {
 	cancelWorld := w.cancel
 	w.cancel = func() { cancelWorld(); cancel(); f.close() }
 	return w, nil
+}
+
+// serve starts the services, where they are installed.
+func (f *far) serve(ctx context.Context, dir string) (err error) {
+	if services.Missing() != nil {
+		return nil
+	}
+	at := filepath.Join(dir, "services")
+	// PostgreSQL is another OS user and has its files in there.
+	if err := errors.Join(os.Chmod(dir, 0o711), os.MkdirAll(at, 0o711)); err != nil {
+		return err
+	}
+	f.services, err = services.Start(ctx, at)
+	return err
 }
 
 func (f *far) close() error {
@@ -81,9 +89,6 @@ func (f *far) close() error {
 }
 
 func (f *far) edge() harness.EdgeOptions {
-	if f == nil {
-		return harness.EdgeOptions{}
-	}
 	return harness.EdgeOptions{Host: "edge.site.com", Change: func(yaml string) string {
 		return strings.Replace(yaml, "127.0.0.1:", "0.0.0.0:", 1)
 	}}
@@ -91,7 +96,7 @@ func (f *far) edge() harness.EdgeOptions {
 
 // address is where the client reaches the edge.
 func (f *far) address(e *harness.Edge) string {
-	if f == nil {
+	if f == nil || f.near == nil {
 		return e.Address()
 	}
 	return fmt.Sprintf("%s:%d", wan.Far, e.Port)
@@ -99,7 +104,7 @@ func (f *far) address(e *harness.Edge) string {
 
 // inside runs what opens or starts something on the client's side.
 func (f *far) inside(do func() error) error {
-	if f == nil {
+	if f == nil || f.near == nil {
 		return do()
 	}
 	return f.near.Do(do)

@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,13 +17,22 @@ import (
 const begun = 500 * time.Millisecond
 
 // Play opens n streams, does the fault to them, and says what came of it.
-func (w *World) Play(ctx context.Context, c Cause, n int) Row {
-	row := Row{Cause: c}
+func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
+	row = Row{Cause: c}
 	var faults []error
 	if _, err := w.recovered(ctx, 20*time.Second); err != nil {
 		row.Faults = fmt.Errorf("nothing works before the fault: %w", err)
 		return row
 	}
+	if c.Before != nil {
+		after, err := c.Before(ctx, w)
+		if err != nil {
+			row.Faults = fmt.Errorf("the fault was not made ready: %w", err)
+			return row
+		}
+		defer func() { row.Faults = errors.Join(row.Faults, after(context.WithoutCancel(ctx))) }()
+	}
+	w.server.Forget()
 	programs := []watched{
 		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
 	}
@@ -31,19 +41,22 @@ func (w *World) Play(ctx context.Context, c Cause, n int) Row {
 	var wg sync.WaitGroup
 	players, quit := context.WithCancel(ctx)
 	defer quit()
-	wg.Go(func() { client.RunAll(players, w.dial, plans, 2*time.Minute) }) // what came is in the entries
+	wg.Go(func() { client.RunAll(players, w.dialApp(c.App), plans, 2*time.Minute) }) // what came is in the entries
 	if err := w.allBegun(ctx, &client, plans); err != nil {
 		faults = append(faults, err)
 	}
 	pause(ctx, begun)
 	at := time.Now()
-	if err := c.fault(ctx, w); err != nil {
+	if err := c.Fault(ctx, w); err != nil {
 		faults = append(faults, fmt.Errorf("the fault was not done: %w", err))
 	}
 	if c.Want == Die {
 		faults = append(faults, w.over(ctx, &client, plans, at.Add(c.Ends)))
 		quit() // who rests need not wake up to see that it is over
 	} else {
+		var err error
+		row.Resumed, err = w.goOn(ctx)
+		faults = append(faults, err)
 		wg.Wait()
 		faults = append(faults, w.over(ctx, &client, plans, time.Now().Add(5*time.Second)))
 	}
@@ -51,8 +64,8 @@ func (w *World) Play(ctx context.Context, c Cause, n int) Row {
 		grown, _ := p.grown()
 		row.Memory = max(row.Memory, grown)
 	}
-	if c.heal != nil {
-		faults = append(faults, c.heal(ctx, w))
+	if c.Heal != nil {
+		faults = append(faults, c.Heal(ctx, w))
 	}
 	var err error
 	row.New, err = w.recovered(ctx, c.New+10*time.Second)
@@ -61,6 +74,7 @@ func (w *World) Play(ctx context.Context, c Cause, n int) Row {
 	mine, theirs := w.entries(&client, plans)
 	row.Tally = ledger.Sum(mine, theirs)
 	row.Ended = max(row.Last.Sub(at), 0)
+	row.Slow = row.judgeTimes()
 	row.Faults = errors.Join(append(faults, row.judge())...)
 	return row
 }
@@ -71,6 +85,8 @@ func (r Row) judge() error {
 	switch {
 	case r.Cause.Want == Survive && r.Survived != r.Streams:
 		errs = append(errs, fmt.Errorf("%d of %d streams survived: %v", r.Survived, r.Streams, r.Examples))
+	case r.Cause.Want == Die && r.Reset != r.Streams:
+		errs = append(errs, fmt.Errorf("%d of %d streams ended with a reset: %v", r.Reset, r.Streams, r.Examples))
 	case r.Cause.Want == Die && r.Ended > r.Cause.Ends:
 		errs = append(errs, fmt.Errorf("the last stream ended after %s, at most %s allowed", r.Ended.Round(time.Millisecond), r.Cause.Ends))
 	}
@@ -78,6 +94,14 @@ func (r Row) judge() error {
 		errs = append(errs, fmt.Errorf("a new connection took %s, at most %s allowed", r.New.Round(time.Millisecond), r.Cause.New))
 	}
 	return errors.Join(errs...)
+}
+
+// judgeTimes says what came, but late.
+func (r Row) judgeTimes() error {
+	if limit := cmp.Or(r.Cause.Resume, 5*time.Second); r.Cause.Want == Survive && r.Resumed > limit {
+		return fmt.Errorf("slow: streams went on after %s, at most %s wanted", r.Resumed.Round(time.Millisecond), limit)
+	}
+	return nil
 }
 
 // allBegun waits until every stream is known at both ends.

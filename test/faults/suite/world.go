@@ -12,7 +12,6 @@
 package suite
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -39,6 +38,13 @@ const (
 	loadApp   = "load.site.com"
 )
 
+// BriefApp and RigidApp lead to the ledger too; their streams wait for another way
+// briefly and not at all.
+const (
+	BriefApp = "brief.site.com"
+	RigidApp = "rigid.site.com"
+)
+
 // World is the programs under test, with what stands around them.
 type World struct {
 	*harness.World
@@ -50,6 +56,8 @@ type World struct {
 	server                 *ledger.Server
 	forward, evilForward   string
 	loadForward            string
+	briefForward           string
+	rigidForward           string
 	echoConns, echoBytes   atomic.Int64
 	extra                  map[string]string // forwards that were added later, by their app
 
@@ -63,17 +71,17 @@ type World struct {
 // Open starts everything below dir and signs the honest person in. seed decides
 // what chance does.
 func Open(ctx context.Context, dir string, seed uint64) (*World, error) {
-	return start(ctx, dir, seed, nil)
+	return start(ctx, dir, seed, nil, harness.EdgeOptions{})
 }
 
-func start(ctx context.Context, dir string, seed uint64, f *far) (*World, error) {
+func start(ctx context.Context, dir string, seed uint64, f *far, o harness.EdgeOptions) (*World, error) {
 	hw, err := harness.NewWorld(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w := &World{World: hw, server: &ledger.Server{Patience: 5 * time.Minute}, seed: seed, cancel: cancel, far: f}
-	if err := w.begin(ctx, life); err != nil {
+	if err := w.begin(ctx, life, o); err != nil {
 		return nil, errors.Join(err, errors.New(w.Logs()), w.Close())
 	}
 	return w, nil
@@ -87,9 +95,9 @@ func (w *World) Close() error {
 	return err
 }
 
-func (w *World) begin(ctx, life context.Context) error {
+func (w *World) begin(ctx, life context.Context, o harness.EdgeOptions) error {
 	var err error
-	if w.edge, err = w.StartEdge(ctx, w.far.edge()); err != nil {
+	if w.edge, err = w.StartEdge(ctx, o); err != nil {
 		return err
 	}
 	for _, p := range []**impair.Proxy{&w.hostProxy, &w.clientProxy} {
@@ -98,8 +106,12 @@ func (w *World) begin(ctx, life context.Context) error {
 		}
 		w.wg.Go(func() { (*p).Run(life) })
 	}
-	for _, app := range append([]string{ledgerApp, echoApp, evilApp, loadApp}, w.far.apps()...) {
-		if err := w.edge.AddApp(ctx, app, "--allow", "domain:site.com"); err != nil {
+	for _, app := range append([]string{ledgerApp, echoApp, evilApp, loadApp, BriefApp, RigidApp}, w.far.apps()...) {
+		rules := []string{"--allow", "domain:site.com"}
+		if window, ok := windows[app]; ok {
+			rules = append(rules, "--resume-window", window.String())
+		}
+		if err := w.edge.AddApp(ctx, app, rules...); err != nil {
 			return err
 		}
 	}
@@ -138,7 +150,10 @@ func (w *World) startHost(ctx, life context.Context) error {
 	if err := w.host.CtlInput(ctx, token+"\n", "tunnel", "join").Err(); err != nil {
 		return err
 	}
-	origins := map[string]string{ledgerApp: origin.Addr().String(), echoApp: echo.Addr().String(), loadApp: service.Addr().String()}
+	origins := map[string]string{echoApp: echo.Addr().String(), loadApp: service.Addr().String()}
+	for _, app := range []string{ledgerApp, BriefApp, RigidApp} {
+		origins[app] = origin.Addr().String()
+	}
 	maps.Copy(origins, w.far.origins())
 	for app, addr := range origins {
 		if err := w.host.AddTunnel(ctx, app, "tcp://"+addr); err != nil {
@@ -153,7 +168,12 @@ func (w *World) startHost(ctx, life context.Context) error {
 
 // use makes a daemon reach the edge through a proxy.
 func (w *World) use(ctx context.Context, d *harness.Daemon, p *impair.Proxy, more ...string) error {
-	args := append([]string{"edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", p.Addr()}, more...)
+	return w.lead(ctx, d, p.Addr(), more...)
+}
+
+// lead makes a daemon reach the edge at an address.
+func (w *World) lead(ctx context.Context, d *harness.Daemon, addr string, more ...string) error {
+	args := append([]string{"edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", addr}, more...)
 	return d.Ctl(ctx, args...).Err()
 }
 
@@ -167,7 +187,7 @@ func (w *World) startClient(ctx context.Context) error {
 	}
 	// A login page over plain http must be on the port that is dialled, so the
 	// proxy comes after the login.
-	if err := w.client.Ctl(ctx, "edge", "use", w.edge.Name(), "--ca", w.edge.CA, "--address", w.far.address(w.edge)).Err(); err != nil {
+	if err := w.lead(ctx, w.client, w.far.address(w.edge)); err != nil {
 		return err
 	}
 	alice, err := w.edge.AddPerson(ctx, "alice@site.com")
@@ -177,7 +197,8 @@ func (w *World) startClient(ctx context.Context) error {
 	if w.mallory, err = w.edge.AddPerson(ctx, "mallory@site.com"); err != nil {
 		return err
 	}
-	forwards := map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward, loadApp: &w.loadForward}
+	forwards := map[string]*string{ledgerApp: &w.forward, evilApp: &w.evilForward, loadApp: &w.loadForward,
+		BriefApp: &w.briefForward, RigidApp: &w.rigidForward}
 	maps.Copy(forwards, w.far.forwards())
 	for app, addr := range forwards {
 		port, err := harness.FreePort(0)
@@ -189,7 +210,7 @@ func (w *World) startClient(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.far != nil {
+	if w.far != nil && w.far.near != nil {
 		return w.client.SignIn(ctx, w.edge, alice, harness.TypedCode)
 	}
 	if err := w.client.SignIn(ctx, w.edge, alice, harness.Loopback); err != nil {
@@ -221,39 +242,6 @@ func (w *World) echo(ctx context.Context, l net.Listener) {
 	}
 }
 
-// dial opens a connection to the ledger through everything.
-func (w *World) dial(ctx context.Context) (c net.Conn, err error) {
-	return c, w.far.inside(func() error {
-		c, err = new(net.Dialer).DialContext(ctx, "tcp", w.forward)
-		return err
-	})
-}
-
-// plans gives the next n streams of all kinds.
-func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
-	w.stream += uint64(n)
-	return ledger.Mixed(w.seed, uint32(w.stream)-uint32(n)+1, n, bulk, lasts)
-}
-
-func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
-	w.stream++
-	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream), Kind: kind, Up: up, Down: down, Lasts: lasts}
-}
-
-// entries are those of both ends for some plans.
-func (w *World) entries(c *ledger.Client, plans []ledger.Plan) (client, server []ledger.Entry) {
-	mine := map[uint32]bool{}
-	for _, p := range plans {
-		mine[p.Stream] = true
-	}
-	for _, e := range w.server.Entries() {
-		if mine[e.Stream] {
-			server = append(server, e)
-		}
-	}
-	return c.Entries(), server
-}
-
 // roots are those of the edge's private CA.
 func (w *World) roots() (*x509.CertPool, error) {
 	pem, err := os.ReadFile(w.edge.CA)
@@ -263,48 +251,4 @@ func (w *World) roots() (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	return pool, nil
-}
-
-// works opens a connection, sends and hears a little, and ends it in order.
-func (w *World) works(ctx context.Context, patience time.Duration) error {
-	var c ledger.Client
-	p := w.plan(ledger.PingPong, 128, 128, 0)
-	if err := c.Run(ctx, w.dial, p, patience); err != nil {
-		return err
-	}
-	if t := ledger.Sum(c.Entries()); t.Survived != 1 {
-		return fmt.Errorf("%v", t.Examples)
-	}
-	return nil
-}
-
-// recovered says how long it takes until a new connection works again.
-func (w *World) recovered(ctx context.Context, limit time.Duration) (time.Duration, error) {
-	start := time.Now()
-	for {
-		err := w.works(ctx, limit)
-		d := time.Since(start)
-		if err == nil {
-			return d, nil
-		}
-		if d > limit || ctx.Err() != nil {
-			return d, fmt.Errorf("no new connection after %s: %w", d.Round(time.Millisecond), err)
-		}
-		pause(ctx, 20*time.Millisecond)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-// isTrunk and isLink tell the connections of a daemon apart by their ClientHello.
-func isTrunk(c *impair.Conn) bool { return bytes.Contains(c.Head(), []byte("sallyport-trunk/1")) }
-func isLink(c *impair.Conn) bool {
-	return bytes.Contains(c.Head(), []byte("sallyport/1"))
 }

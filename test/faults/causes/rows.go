@@ -1,0 +1,132 @@
+//go:build linux
+
+// Package causes names the faults of what lies between client and host, and does
+// them to a World of package suite, which plays them and judges what came.
+//
+// Concurrency: a fault may take its time; it joins what it starts.
+package causes
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/impair"
+	"github.com/sallyport/sallyport/test/faults/suite"
+)
+
+// Causes are all of them. Streams go on but where a process that holds their
+// sockets has ended, or where their window has run out.
+func Causes() []suite.Cause {
+	return slices.Concat(passing(), cuts(), laneCauses(), restarts(), ends(), silences(), traps())
+}
+
+// large are streams of which many come to lanes, and which last a while.
+func large(c suite.Cause) suite.Cause {
+	c.Want, c.Bulk = suite.Survive, 64<<20
+	if c.Lasts == 0 {
+		c.Lasts = 20 * time.Second
+	}
+	if c.New == 0 {
+		c.New = 5 * time.Second
+	}
+	return c
+}
+
+// passing are faults that leave everything where it is.
+func passing() []suite.Cause {
+	small := func(name string, fault, heal func(context.Context, *suite.World) error) suite.Cause {
+		return suite.Cause{Name: name, Want: suite.Survive, New: soon, Bulk: 1 << 20, Lasts: time.Second, Fault: fault, Heal: heal}
+	}
+	pieces := small("pieces of 1 to 700 bytes", shape(impair.Shape{Pieces: 700}), healAll)
+	pieces.Bulk = 256 << 10
+	slow := small("100 KiB/s", shape(impair.Shape{Rate: 100 << 10}), healAll)
+	slow.Bulk, slow.New, slow.Resume = 32<<10, 5*time.Second, 30*time.Second
+	return []suite.Cause{
+		{Name: "nothing", Want: suite.Survive, New: soon, Bulk: 8 << 20, Lasts: time.Second, Fault: nothing},
+		pieces,
+		small("delay of 50 ms and jitter of 30", shape(impair.Shape{Delay: 50 * time.Millisecond, Jitter: 30 * time.Millisecond}), healAll),
+		slow,
+		small("connections doubled", doubled, healAll),
+		{Name: "both daemons silent for 5 s", Want: suite.Survive, New: soon, Bulk: 1 << 20, Lasts: 2 * time.Second, Slow: true, Fault: during(5*time.Second, both(hole), healAll)},
+		{Name: "client paused for 5 s", Want: suite.Survive, New: 5 * time.Second, Bulk: 1 << 20, Lasts: 2 * time.Second, Slow: true, Fault: paused(theClient, 5*time.Second)},
+		{Name: "edge paused for 5 s", Want: suite.Survive, New: 5 * time.Second, Bulk: 1 << 20, Lasts: 2 * time.Second, Slow: true, Fault: paused(theEdge, 5*time.Second)},
+	}
+}
+
+func nothing(context.Context, *suite.World) error { return nil }
+
+// cuts end connections with a reset.
+func cuts() []suite.Cause {
+	return []suite.Cause{
+		large(suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
+		large(suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
+		large(suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
+		large(suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
+		large(suite.Cause{Name: "all of the client cut", Fault: cut(false, nil)}),
+		large(suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
+	}
+}
+
+// restarts are those of the edge.
+func restarts() []suite.Cause {
+	stopEdge := func(_ context.Context, w *suite.World) error { return w.Edge().Process().Stop() }
+	return []suite.Cause{
+		large(suite.Cause{Name: "edge killed with -9, and restarted", Fault: during(2*time.Second, killEdge, startEdge)}),
+		large(suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
+	}
+}
+
+// ends are faults after which streams cannot go on.
+func ends() []suite.Cause {
+	killHost := func(_ context.Context, w *suite.World) error { w.Host().Process().Kill(); return nil }
+	startHost := func(ctx context.Context, w *suite.World) error { return w.Host().Start(ctx) }
+	killClient := func(_ context.Context, w *suite.World) error { w.Client().Process().Kill(); return nil }
+	startClient := func(ctx context.Context, w *suite.World) error { return w.Client().Start(ctx) }
+	die := func(name string, ends time.Duration, fault func(context.Context, *suite.World) error) suite.Cause {
+		return suite.Cause{Name: name, Want: suite.Die, Ends: ends, New: 5 * time.Second, Bulk: 64 << 20, Lasts: 20 * time.Second, Fault: fault}
+	}
+	window := die("away for longer than the window of 3 s", suite.BriefWindow+4*time.Second, away)
+	// Who was refused for a while waits longer from try to try (rule 9).
+	window.App, window.Heal, window.New = suite.BriefApp, healAll, 15*time.Second
+	return []suite.Cause{
+		// What the other side holds of them it ends when the new process says hello.
+		die("host daemon killed with -9, and restarted", 10*time.Second, during(time.Second, killHost, startHost)),
+		die("client daemon killed with -9, and restarted", 10*time.Second, during(time.Second, killClient, startClient)),
+		window,
+	}
+}
+
+// away cuts everything of the client, and lets nothing come again.
+func away(ctx context.Context, w *suite.World) error {
+	w.Proxy().Refuse(true)
+	return cut(false, nil)(ctx, w)
+}
+
+// silences are those that nobody is told of.
+func silences() []suite.Cause {
+	const lasts = 40 * time.Second
+	silent := func(host bool) func(context.Context, *suite.World) error {
+		return during(20*time.Second, hole(host), healAll)
+	}
+	return []suite.Cause{
+		large(suite.Cause{Name: "silent middle at the client, 20 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: silent(false)}),
+		large(suite.Cause{Name: "silent middle at the host, 20 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: silent(true)}),
+		large(suite.Cause{Name: "client paused for 30 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: paused(theClient, 30*time.Second)}),
+		large(suite.Cause{Name: "host paused for 30 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: paused(theHost, 30*time.Second)}),
+	}
+}
+
+// traps spring in the middle of what carries streams.
+func traps() []suite.Cause {
+	row := func(name string, a impair.Action) suite.Cause {
+		return large(suite.Cause{Name: name, New: soon, Fault: trap(a), Heal: healAll})
+	}
+	stall := row("a stall in one direction of trunks and lanes", impair.Stall)
+	stall.Lasts, stall.Resume, stall.Slow = 40*time.Second, trunkDead+5*time.Second, true
+	return []suite.Cause{
+		row("a flipped bit in trunks and lanes", impair.Flip),
+		row("a FIN in the middle of trunks and lanes", impair.HalfClose),
+		stall,
+	}
+}

@@ -1,0 +1,47 @@
+//go:build linux
+
+package causes
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sallyport/sallyport/test/bench/load"
+	"github.com/sallyport/sallyport/test/faults/suite"
+)
+
+// WebCauses are all that are played in WebSockets. What a connection there is
+// nobody sees from outside, so that all of a daemon are cut at once.
+func WebCauses() []suite.FarCause {
+	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: 200_000_000} }
+	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
+		// A daemon tries the direct form again at times, which costs seconds here.
+		return web(large(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: inLanes(fault)}))
+	}
+	return []suite.FarCause{
+		web(suite.Cause{Name: "nothing", Want: suite.Survive, New: soon, Bulk: 8 << 20, Lasts: 8 * time.Second, Fault: nothing}),
+		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
+		cuts("all of the host cut", 10*time.Second, cut(true, nil)),
+		cuts("edge killed with -9, and restarted", 15*time.Second, during(2*time.Second, killEdge, startEdge)),
+	}
+}
+
+// inLanes does a fault once streams have moved to lanes.
+func inLanes(fault func(context.Context, *suite.World) error) func(context.Context, *suite.World) error {
+	return func(ctx context.Context, w *suite.World) error {
+		before, err := w.Moved(ctx)
+		if err != nil {
+			return err
+		}
+		for end := time.Now().Add(20 * time.Second); ; load.Wait(ctx, 100*time.Millisecond) {
+			now, err := w.Moved(ctx)
+			if err != nil || now > before {
+				return errors.Join(err, fault(ctx, w))
+			}
+			if ctx.Err() != nil || time.Now().After(end) {
+				return errors.New("no stream came to a lane")
+			}
+		}
+	}
+}

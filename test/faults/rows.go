@@ -1,0 +1,111 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/causes"
+	"github.com/sallyport/sallyport/test/faults/services"
+	"github.com/sallyport/sallyport/test/faults/suite"
+)
+
+func heading(what string) {
+	fmt.Printf("\n%-46s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s\n", what, "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB")
+}
+
+// print prints a row and counts it.
+func (o options) print(r suite.Row, beside string) (failed int) {
+	survive := r.Cause.Want == suite.Survive
+	fmt.Printf("%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
+		float64(r.Bytes)/(1<<20), seconds(7, r.Ended, !survive), seconds(8, r.Resumed, survive), r.New.Seconds(),
+		float64(r.Memory)/(1<<20), beside, mark(errors.Join(r.Faults, r.Slow)))
+	switch {
+	case r.Faults != nil:
+		return 1
+	case r.Slow != nil:
+		*o.fell++
+	}
+	return 0
+}
+
+func (o options) playCauses(ctx context.Context, w *suite.World) (failed int) {
+	heading("fault")
+	for _, c := range causes.Causes() {
+		if ctx.Err() != nil {
+			return failed + 1
+		}
+		if o.plays(c) {
+			failed += o.print(w.Play(ctx, c, o.streams), "")
+		}
+	}
+	return failed
+}
+
+// playWeb plays those of WebSockets in a World of their own.
+func (o options) playWeb(ctx context.Context) (failed int, err error) {
+	all := causes.WebCauses()
+	if !o.any(all) {
+		return 0, nil
+	}
+	dir, err := os.MkdirTemp("", "sp-faults-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	w, behind, err := suite.OpenWeb(ctx, dir, o.seed)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	failed = o.playBeside(ctx, w, "in WebSockets, behind "+behind, all)
+	if failed > 0 && o.verbose {
+		fmt.Fprintln(os.Stderr, w.Logs())
+	}
+	return failed, err
+}
+
+// playBeside plays causes with pgbench, ssh and scp beside the streams.
+func (o options) playBeside(ctx context.Context, w *suite.World, what string, all []suite.FarCause) (failed int) {
+	if !o.any(all) {
+		return 0
+	}
+	if err := services.Missing(); err != nil {
+		fmt.Println("\npgbench, ssh and scp are left out:", err)
+	}
+	heading(what)
+	for _, c := range all {
+		if ctx.Err() != nil {
+			return failed + 1
+		}
+		if !o.plays(c.Cause) {
+			continue
+		}
+		r := w.PlayFar(ctx, c, o.streams)
+		failed += o.print(r.Row, beside(r.Services)+" ")
+	}
+	return failed
+}
+
+func (o options) plays(c suite.Cause) bool { return !(c.Slow && o.short) && o.run.MatchString(c.Name) }
+
+func (o options) any(all []suite.FarCause) bool {
+	for _, c := range all {
+		if o.plays(c.Cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// seconds is a column of so many characters, "-" where it has no meaning.
+func seconds(width int, d time.Duration, shown bool) string {
+	if !shown {
+		return fmt.Sprintf("%*s", width, "-")
+	}
+	return fmt.Sprintf("%*.2f", width, d.Seconds())
+}

@@ -1,0 +1,118 @@
+//go:build linux
+
+package suite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/sallyport/sallyport/test/faults/impair"
+	"github.com/sallyport/sallyport/test/faults/ledger"
+)
+
+// BriefWindow is how long streams of BriefApp wait for another way.
+const BriefWindow = 3 * time.Second
+
+// windows are how long streams of an app wait for another way, where that is not
+// the default.
+var windows = map[string]time.Duration{BriefApp: BriefWindow, RigidApp: 0}
+
+// dial opens a connection to the ledger through everything.
+func (w *World) dial(ctx context.Context) (net.Conn, error) { return w.dialTo(ctx, w.forward) }
+
+// dialApp is dial by another of the ledger's apps; "" is the first.
+func (w *World) dialApp(app string) ledger.Dial {
+	return func(ctx context.Context) (net.Conn, error) {
+		switch app {
+		case BriefApp:
+			return w.dialTo(ctx, w.briefForward)
+		case RigidApp:
+			return w.dialTo(ctx, w.rigidForward)
+		}
+		return w.dial(ctx)
+	}
+}
+
+func (w *World) dialTo(ctx context.Context, forward string) (c net.Conn, err error) {
+	return c, w.far.inside(func() error {
+		c, err = new(net.Dialer).DialContext(ctx, "tcp", forward)
+		return err
+	})
+}
+
+// plans gives the next n streams of all kinds.
+func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
+	w.stream += uint64(n)
+	return ledger.Mixed(w.seed, uint32(w.stream)-uint32(n)+1, n, bulk, lasts)
+}
+
+func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
+	w.stream++
+	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream), Kind: kind, Up: up, Down: down, Lasts: lasts}
+}
+
+// entries are those of both ends for some plans.
+func (w *World) entries(c *ledger.Client, plans []ledger.Plan) (client, server []ledger.Entry) {
+	mine := map[uint32]bool{}
+	for _, p := range plans {
+		mine[p.Stream] = true
+	}
+	for _, e := range w.server.Entries() {
+		if mine[e.Stream] {
+			server = append(server, e)
+		}
+	}
+	return c.Entries(), server
+}
+
+// works opens a connection, sends and hears a little, and ends it in order.
+func (w *World) works(ctx context.Context, patience time.Duration) error {
+	var c ledger.Client
+	p := w.plan(ledger.PingPong, 128, 128, 0)
+	if err := c.Run(ctx, w.dial, p, patience); err != nil {
+		return err
+	}
+	if t := ledger.Sum(c.Entries()); t.Survived != 1 {
+		return fmt.Errorf("%v", t.Examples)
+	}
+	return nil
+}
+
+// recovered says how long it takes until a new connection works again.
+func (w *World) recovered(ctx context.Context, limit time.Duration) (time.Duration, error) {
+	start := time.Now()
+	for {
+		err := w.works(ctx, limit)
+		d := time.Since(start)
+		if err == nil {
+			return d, nil
+		}
+		if d > limit || ctx.Err() != nil {
+			return d, fmt.Errorf("no new connection after %s: %w", d.Round(time.Millisecond), err)
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// IsLink, IsTrunk and IsLane tell the connections of a daemon apart by their
+// ClientHello. Within TLS, as in a WebSocket, none of them sees anything.
+func IsLink(c *impair.Conn) bool  { return says(c, "sallyport/1") }
+func IsTrunk(c *impair.Conn) bool { return says(c, "sallyport-trunk/1") }
+func IsLane(c *impair.Conn) bool  { return says(c, "sallyport-lane/1") }
+
+// Carries says that it is one of those that carry streams.
+func Carries(c *impair.Conn) bool { return IsTrunk(c) || IsLane(c) }
+
+func says(c *impair.Conn, alpn string) bool { return bytes.Contains(c.Head(), []byte(alpn)) }
