@@ -15,6 +15,9 @@ import (
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
+// EdgeKilled is the name of that cause.
+const EdgeKilled = "edge killed with -9, and restarted"
+
 // Causes are all of them. Streams go on but where a process that holds their
 // sockets has ended, or where their window has run out.
 func Causes() []suite.Cause {
@@ -72,7 +75,7 @@ func cuts() []suite.Cause {
 func restarts() []suite.Cause {
 	stopEdge := func(_ context.Context, w *suite.World) error { return w.Edge().Process().Stop() }
 	return []suite.Cause{
-		large(suite.Cause{Name: "edge killed with -9, and restarted", Fault: during(2*time.Second, killEdge, startEdge)}),
+		large(suite.Cause{Name: EdgeKilled, Fault: during(2*time.Second, killEdge, startEdge)}),
 		large(suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
 	}
 }

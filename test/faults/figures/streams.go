@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/test/bench/load"
-	"github.com/sallyport/sallyport/test/faults/causes"
 	"github.com/sallyport/sallyport/test/faults/fleet"
 	"github.com/sallyport/sallyport/test/faults/impair"
 	"github.com/sallyport/sallyport/test/faults/ledger"
@@ -47,60 +45,6 @@ func manyStreams(ctx context.Context, w *suite.World) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d of %d whole, %d MiB, 0 bytes wrong", survived, streams, bytes>>20), nil
-}
-
-// killedEdge plays the cause of that name with more streams.
-func killedEdge(ctx context.Context, w *suite.World) (string, error) {
-	before := w.Holds()
-	for _, c := range causes.Causes() {
-		if c.Name != "edge killed with -9, and restarted" {
-			continue
-		}
-		r := w.Play(ctx, c, 500)
-		held, err := w.BackTo(ctx, before, 10*time.Second)
-		s, serr := w.Client().Status(ctx)
-		asked := !slices.ContainsFunc(s.Sessions, func(x api.Session) bool { return x.State == api.SessionActive })
-		got := fmt.Sprintf("%d streams, %d survived, %d reset (the last after %.2f s), new after %.2f s, descriptors %d, %d before", r.Streams, r.Survived,
-			r.Reset, r.Ended.Seconds(), r.New.Seconds(), held.Descriptors, before.Descriptors)
-		if asked {
-			err = errors.Join(err, errors.New("the session is not there any more"))
-		}
-		return got, errors.Join(r.Faults, err, serr)
-	}
-	return "", errors.New("no such cause")
-}
-
-// cycles cuts the trunks under streams and lets new ones come.
-func cycles(ctx context.Context, w *suite.World) (string, error) {
-	const count = 100
-	if _, err := w.Recovered(ctx, 10*time.Second); err != nil {
-		return "", err
-	}
-	before := w.Holds()
-	var worst time.Duration
-	for i := range count {
-		plans := w.Plans(4, 64<<10, 200*time.Millisecond)
-		done := make(chan ledger.Tally, 1)
-		go func() { done <- w.Streams(ctx, plans, 30*time.Second) }() // ends with its streams
-		if err := load.Wait(ctx, 80*time.Millisecond); err != nil {
-			return "", err
-		}
-		w.CutTrunks()
-		if err := (<-done).Broken(); err != nil {
-			return "", fmt.Errorf("cycle %d: %w", i, err)
-		}
-		d, err := w.Recovered(ctx, 10*time.Second)
-		if err != nil {
-			return "", fmt.Errorf("cycle %d: %w", i, err)
-		}
-		worst = max(worst, d)
-	}
-	after, err := w.BackTo(ctx, before, 10*time.Second)
-	grown := float64(after.Memory-before.Memory) / (1 << 20)
-	if grown > 32 {
-		err = errors.Join(err, fmt.Errorf("memory grew by %.1f MiB", grown))
-	}
-	return fmt.Sprintf("%d cycles, new connection at most %.2f s, descriptors %+d, memory %+.1f MiB", count, worst.Seconds(), after.Descriptors-before.Descriptors, grown), err
 }
 
 // stalledReaders compares a ping-pong beside a bulk stream with the same beside

@@ -94,10 +94,26 @@ func (w *World) Plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
 // Streams plays plans at once and sums up what both ends saw. The other end has
 // a moment more to see the last of it.
 func (w *World) Streams(ctx context.Context, plans []ledger.Plan, patience time.Duration) ledger.Tally {
+	w.server.Forget()
 	var c ledger.Client
 	c.RunAll(ctx, w.dial, plans, patience) // what came is in the entries
 	w.over(ctx, &c, plans, time.Now().Add(5*time.Second))
 	return ledger.Sum(w.entries(&c, plans))
+}
+
+// Begun waits until the other end knows all of some plans.
+func (w *World) Begun(ctx context.Context, plans []ledger.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		_, theirs := w.entries(&ledger.Client{}, plans)
+		if len(theirs) >= len(plans) {
+			return nil
+		}
+		if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
+			return fmt.Errorf("%d of %d streams begun at the origin", len(theirs), len(plans))
+		}
+	}
 }
 
 // Recovered says how long it takes until a new connection works.
