@@ -7,6 +7,7 @@
 package causes
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -27,12 +28,15 @@ func Causes() []suite.Cause {
 // large are streams of which many come to lanes, and which last a while.
 func large(c suite.Cause) suite.Cause {
 	c.Want, c.Bulk = suite.Survive, 64<<20
-	if c.Lasts == 0 {
-		c.Lasts = 20 * time.Second
-	}
-	if c.New == 0 {
-		c.New = 5 * time.Second
-	}
+	c.Lasts, c.New = cmp.Or(c.Lasts, 20*time.Second), cmp.Or(c.New, 5*time.Second)
+	return c
+}
+
+// half is large with half of the bytes in half of the time.
+func half(c suite.Cause) suite.Cause {
+	c.Lasts = cmp.Or(c.Lasts, 10*time.Second)
+	c = large(c)
+	c.Bulk /= 2
 	return c
 }
 
@@ -65,9 +69,9 @@ func cuts() []suite.Cause {
 		large(suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
 		large(suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
 		large(suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
-		large(suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
+		half(suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
 		large(suite.Cause{Name: "all of the client cut", Fault: cut(false, nil)}),
-		large(suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
+		half(suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
 	}
 }
 
@@ -76,7 +80,7 @@ func restarts() []suite.Cause {
 	stopEdge := func(_ context.Context, w *suite.World) error { return w.Edge().Process().Stop() }
 	return []suite.Cause{
 		large(suite.Cause{Name: EdgeKilled, Fault: during(2*time.Second, killEdge, startEdge)}),
-		large(suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
+		half(suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
 	}
 }
 
@@ -123,7 +127,7 @@ func silences() []suite.Cause {
 // traps spring in the middle of what carries streams.
 func traps() []suite.Cause {
 	row := func(name string, a impair.Action) suite.Cause {
-		return large(suite.Cause{Name: name, New: soon, Fault: trap(a), Heal: healAll})
+		return half(suite.Cause{Name: name, New: soon, Fault: trap(a), Heal: healAll})
 	}
 	stall := row("a stall in one direction of trunks and lanes", impair.Stall)
 	stall.Lasts, stall.Resume, stall.Slow = 40*time.Second, trunkDead+5*time.Second, true

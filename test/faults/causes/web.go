@@ -17,7 +17,7 @@ func WebCauses() []suite.FarCause {
 	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: 200_000_000} }
 	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
-		return web(large(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: inLanes(fault)}))
+		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: inLanes(fault)}))
 	}
 	return []suite.FarCause{
 		web(suite.Cause{Name: "nothing", Want: suite.Survive, New: soon, Bulk: 8 << 20, Lasts: 8 * time.Second, Fault: nothing}),

@@ -55,8 +55,8 @@ func (e *ShortError) Error() string { return "falls short: wanted " + e.Want }
 func All() []Figure {
 	return []Figure{
 		{ID: "S1", What: "streams of all kinds, half-closes, 1-byte writes, resets, faults on: byte by byte", Scale: "4,000 of 100,000, up to 256 KiB", run: manyStreams},
-		{ID: "S2", What: "edge killed with -9 under 500 streams; descriptors back after 10 s; nobody asked to log in", Scale: "1 of 50 daemons", run: killedEdge},
-		{ID: "S2", What: "the same where streams do not resume: reset; goroutines, descriptors", Scale: "1 of 50 daemons", run: killedUnresumed},
+		{ID: "S2", What: "edge killed with -9 under 500 streams; descriptors back after 10 s; nobody asked to log in", Scale: "1 of 50 daemons, up to 8 MiB", run: killedEdge},
+		{ID: "S2", What: "the same where streams do not resume: reset; goroutines, descriptors", Scale: "1 of 50 daemons, up to 8 MiB", run: killedUnresumed},
 		{ID: "S3", What: "cut and heal, over and over: every stream survives, no leak", Scale: "a minute of cycles", run: cycles},
 		{ID: "S4", What: "one stream never read and one at 1 KiB/s beside a bulk stream: others' p99 and throughput against quiet", Scale: "whole", direct: true, run: stalledReaders},
 		{ID: "S5", What: "5 % loss, 300 ms, reordering, 64 kbit/s: a login and 10 streams, no false disconnect", Scale: "90 s of 10 min", Far: true, run: badNetwork},

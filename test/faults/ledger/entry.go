@@ -61,7 +61,8 @@ func (e Entry) Lied() bool {
 
 // String is for failures.
 func (e Entry) String() string {
-	return fmt.Sprintf("stream %d %s %s: %d of %d bytes, %s (%v), %+v", e.Stream, e.Kind, e.Direction, e.Received, e.Sent, e.End, e.Err, e.Faults)
+	return fmt.Sprintf("stream %d %s %s: %d of %d bytes, %s at %s (%v), %+v", e.Stream, e.Kind, e.Direction, e.Received, e.Sent, e.End,
+		e.At.UTC().Format("15:04:05.000"), e.Err, e.Faults)
 }
 
 // Tally sums entries up.

@@ -33,7 +33,7 @@ type FarRow struct {
 // PlayFar is Play over the network, with the services beside the streams.
 func (w *World) PlayFar(ctx context.Context, c FarCause, n int) FarRow {
 	row := FarRow{}
-	ctx, cancel := context.WithTimeout(ctx, c.Lasts+3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, c.Lasts+patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	begun, begin := context.WithCancel(ctx)
