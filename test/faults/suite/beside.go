@@ -33,6 +33,11 @@ type FarRow struct {
 // PlayFar is Play over the network, with the services beside the streams.
 func (w *World) PlayFar(ctx context.Context, c FarCause, n int) FarRow {
 	row := FarRow{}
+	after, err := c.ready(ctx, w)
+	if err != nil {
+		row.Cause, row.Faults = c.Cause, err
+		return row
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.Lasts+patience)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -48,13 +53,14 @@ func (w *World) PlayFar(ctx context.Context, c FarCause, n int) FarRow {
 		})
 	}
 	play := c.Cause
+	play.Before = nil // done before the services began, and taken back after them
 	play.Fault = func(ctx context.Context, w *World) error {
 		<-begun.Done()
 		return c.Fault(ctx, w)
 	}
 	row.Row = w.Play(ctx, play, n)
 	wg.Wait()
-	row.Faults = errors.Join(row.Faults, row.judgeServices())
+	row.Faults = errors.Join(row.Faults, row.judgeServices(), after(context.WithoutCancel(ctx)))
 	return row
 }
 

@@ -28,14 +28,12 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 		row.Faults = fmt.Errorf("nothing works before the fault: %w", err)
 		return row
 	}
-	if c.Before != nil {
-		after, err := c.Before(ctx, w)
-		if err != nil {
-			row.Faults = fmt.Errorf("the fault was not made ready: %w", err)
-			return row
-		}
-		defer func() { row.Faults = errors.Join(row.Faults, after(context.WithoutCancel(ctx))) }()
+	after, err := c.ready(ctx, w)
+	if err != nil {
+		row.Faults = err
+		return row
 	}
+	defer func() { row.Faults = errors.Join(row.Faults, after(context.WithoutCancel(ctx))) }()
 	w.server.Forget()
 	programs := []watched{
 		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
@@ -71,7 +69,6 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 	if c.Heal != nil {
 		faults = append(faults, c.Heal(ctx, w))
 	}
-	var err error
 	row.New, err = w.recovered(ctx, c.New+10*time.Second)
 	wg.Wait()
 	faults = append(faults, err)
@@ -81,6 +78,17 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 	row.Slow = row.judgeTimes()
 	row.Faults = errors.Join(append(faults, row.judge())...)
 	return row
+}
+
+// ready does what is to be done before the streams begin.
+func (c Cause) ready(ctx context.Context, w *World) (after func(context.Context) error, err error) {
+	if c.Before == nil {
+		return func(context.Context) error { return nil }, nil
+	}
+	if after, err = c.Before(ctx, w); err != nil {
+		return nil, fmt.Errorf("the fault was not made ready: %w", err)
+	}
+	return after, nil
 }
 
 // judge compares what came with what was wanted.
