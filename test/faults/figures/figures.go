@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/test/faults/machine"
+	"github.com/sallyport/sallyport/test/faults/middles"
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
@@ -76,6 +77,14 @@ func All() []Figure {
 		{ID: "L7", What: "an OS user removed, and another made with the same number", Scale: "whole", direct: true, run: onMachine((*machine.Machine).Reused)},
 		{ID: "H9", What: "a flipped bit in a handshake of a link", Scale: "200 of 4,096 offsets, each way", run: flippedBits},
 	}
+}
+
+func portals(ctx context.Context, w *suite.World) (string, error) {
+	got, err := middles.Portals(ctx, w)
+	if errors.Is(err, middles.ErrSlow) {
+		err = &ShortError{err.Error()}
+	}
+	return got, err
 }
 
 // onMachine plays a figure of package machine.

@@ -1,6 +1,9 @@
 //go:build linux
 
-package figures
+// Package middles puts hostile proxies, portals, name servers, certificates and
+// paths between a client and its edge (S7 of the project's goals), and looks at
+// what the client says and sends.
+package middles
 
 import (
 	"context"
@@ -21,6 +24,9 @@ const (
 	// The proxies' user has credentials that no one else may hear of.
 	proxyUser, proxyPassword = "bob", "canary-of-the-proxy"
 )
+
+// ErrSlow: all is told and comes back, but not within 10 s and 5 s.
+var ErrSlow = errors.New("told within 10 s, and back within 5 s")
 
 // way is how a client comes to meet a middle.
 type way string
@@ -53,9 +59,9 @@ type outcome struct {
 	leaks      int
 }
 
-// portals lets one signed-in client after the other wake up behind each, and
+// Portals lets one signed-in client after the other wake up behind each, and
 // then lets the way be free.
-func portals(ctx context.Context, w *suite.World) (string, error) {
+func Portals(ctx context.Context, w *suite.World) (string, error) {
 	p, err := openPlace(ctx, w)
 	if err != nil {
 		return "", err
@@ -85,7 +91,7 @@ func portals(ctx context.Context, w *suite.World) (string, error) {
 	}
 	got := fmt.Sprintf("%d of %d showed the right reason, the slowest after %s; %d credentials leaked; the slowest back after %s", right, len(middles), told, leaks, back)
 	if len(errs) == 0 && (told.d > toldIn || back.d > backIn) {
-		return got, &ShortError{"10 s, and 5 s"}
+		return got, ErrSlow
 	}
 	return got, errors.Join(errs...)
 }
