@@ -3,13 +3,9 @@
 package suite
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
@@ -213,28 +209,4 @@ func (w *World) StallLinks() (n int) {
 		}
 	}
 	return n
-}
-
-// Decisions is how often the edge's policy was asked for tickets and streams.
-func (w *World) Decisions(ctx context.Context) (n float64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.edge.Metrics+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	for s := bufio.NewScanner(res.Body); s.Scan(); {
-		f := strings.Fields(s.Text())
-		if len(f) == 2 && strings.HasPrefix(f[0], "sallyport_decisions_total{") {
-			v, err := strconv.ParseFloat(f[1], 64)
-			if err != nil {
-				return 0, err
-			}
-			n += v
-		}
-	}
-	return n, nil
 }

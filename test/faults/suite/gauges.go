@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// gauge reads one number of the edge's metrics; 0 where it is not there yet.
-func (w *World) gauge(ctx context.Context, name string) (float64, error) {
+// gauge sums the numbers of the edge's metrics whose name and labels begin so; 0
+// where there is none yet.
+func (w *World) gauge(ctx context.Context, begins string) (sum float64, err error) {
 	if w.edge.Metrics == "" {
 		return 0, errors.New("the edge serves no metrics")
 	}
@@ -26,15 +27,26 @@ func (w *World) gauge(ctx context.Context, name string) (float64, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	for s := bufio.NewScanner(resp.Body); s.Scan(); {
-		if value, ok := strings.CutPrefix(s.Text(), name+" "); ok {
-			return strconv.ParseFloat(value, 64)
-		}
-	}
 	if resp.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("metrics of the edge: %s", resp.Status)
 	}
-	return 0, nil
+	for s := bufio.NewScanner(resp.Body); s.Scan(); {
+		f := strings.Fields(s.Text())
+		if len(f) != 2 || !strings.HasPrefix(f[0], begins) {
+			continue
+		}
+		n, err := strconv.ParseFloat(f[1], 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// Decisions is how often the edge's policy was asked for tickets and streams.
+func (w *World) Decisions(ctx context.Context) (float64, error) {
+	return w.gauge(ctx, "sallyport_decisions_total{")
 }
 
 // Moved counts the streams that went to a lane or came back from one since the
