@@ -25,9 +25,8 @@ var (
 // Mux makes streams on a line, whose methods it has.
 type Mux struct {
 	*carrier.Line
-	windows  *envelope.Budget
-	replay   *envelope.Budget // of the streams that begin here, wherever they go on
-	accepted chan *Stream // host
+	windows, replay *envelope.Budget // of the streams that begin here
+	accepted        chan *Stream     // host
 
 	mu      sync.Mutex           // locks after a stream's
 	remains map[*Stream]struct{} // parked, or over and the other end may not know
@@ -36,9 +35,8 @@ type Mux struct {
 // NewMux makes a mux; Run starts it.
 func NewMux(cfg carrier.Config) *Mux {
 	return &Mux{
-		Line:     carrier.NewLine(cfg),
-		windows:  envelope.TrunkBudget(),
-		replay:   envelope.ReplayBudget(),
+		Line:    carrier.NewLine(cfg),
+		windows: envelope.TrunkBudget(), replay: envelope.ReplayBudget(),
 		accepted: make(chan *Stream, 2*carrier.MaxOpening),
 		remains:  make(map[*Stream]struct{}),
 	}

@@ -42,7 +42,7 @@ type Registry struct {
 	mu     sync.Mutex
 	tables map[*Host][]wire.TunnelInfo
 	routes map[string][]route             // by hostname
-	sticky map[string]map[string]*Host    // by session, then hostname
+	sticky map[string]map[string]choice   // by session, then hostname
 	failed map[string]map[*Host]time.Time // by session: until when a host is passed over
 	now    func() time.Time
 }
@@ -52,7 +52,16 @@ type Registry struct {
 const (
 	failedFor = time.Minute
 	maxFailed = 64
+	// patience is how long a host may take to come before its session asks again and
+	// that means that it did not.
+	patience = 5 * time.Second
 )
+
+// choice is who was picked: since when the session waits for it, zero once both met.
+type choice struct {
+	host  *Host
+	since time.Time
+}
 
 type route struct {
 	host *Host
@@ -64,7 +73,7 @@ func New() *Registry {
 	return &Registry{
 		tables: make(map[*Host][]wire.TunnelInfo),
 		routes: make(map[string][]route),
-		sticky: make(map[string]map[string]*Host),
+		sticky: make(map[string]map[string]choice),
 		failed: make(map[string]map[*Host]time.Time),
 		now:    time.Now,
 	}
@@ -76,6 +85,19 @@ func New() *Registry {
 func (r *Registry) Failed(session string, h *Host) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.failedLocked(session, h)
+}
+
+// Met says that a session and the host picked for it have met.
+func (r *Registry) Met(session, hostname string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c, ok := r.sticky[session][hostname]; ok {
+		r.sticky[session][hostname] = choice{host: c.host}
+	}
+}
+
+func (r *Registry) failedLocked(session string, h *Host) {
 	if len(r.tables[h]) == 0 {
 		return
 	}
@@ -105,7 +127,7 @@ func (r *Registry) Remove(h *Host) {
 	defer r.mu.Unlock()
 	r.removeLocked(h)
 	for _, hosts := range r.sticky {
-		maps.DeleteFunc(hosts, func(_ string, x *Host) bool { return x == h })
+		maps.DeleteFunc(hosts, func(_ string, x choice) bool { return x.host == h })
 	}
 	for session, hosts := range r.failed {
 		if delete(hosts, h); len(hosts) == 0 {
@@ -134,11 +156,18 @@ func (r *Registry) Pick(session, hostname string) (h *Host, ok bool) {
 	if len(routes) == 0 {
 		return nil, false
 	}
-	best := choose(r.passedOverLocked(session, routes), r.sticky[session][hostname])
-	if r.sticky[session] == nil {
-		r.sticky[session] = make(map[string]*Host)
+	before, now := r.sticky[session][hostname], r.now()
+	if !before.since.IsZero() && now.Sub(before.since) > patience {
+		r.failedLocked(session, before.host)
 	}
-	r.sticky[session][hostname] = best
+	best := choose(r.passedOverLocked(session, routes), before.host)
+	if r.sticky[session] == nil {
+		r.sticky[session] = make(map[string]choice)
+	}
+	if best != before.host || before.since.IsZero() {
+		before.since = now
+	}
+	r.sticky[session][hostname] = choice{best, before.since}
 	return best, true
 }
 

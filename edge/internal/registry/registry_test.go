@@ -113,16 +113,23 @@ func TestHostThatFailedIsPassedOver(t *testing.T) {
 		}
 	}
 	pick("s", a)
+	r.Met("s", app)
 	r.Failed("s", a)
 	pick("s", a) // there is no other
+	r.Met("s", app)
 	b.AddStreams(1)
 	r.Set(b, tunnel(false))
 	pick("s", b)
+	r.Met("s", app)
 	pick("other", a)
 	now = now.Add(failedFor)
 	pick("s", b) // it had that one last
 	r.Failed("s", b)
 	pick("s", a)
+	now = now.Add(failedFor)
+	pick("s", b) // that one did not come, since the session asks again
+	r.Met("s", app)
+	pick("s", b)
 	r.Remove(b)
 	r.Remove(a)
 	if len(r.failed) != 0 {

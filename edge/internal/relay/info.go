@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 
+	"github.com/sallyport/sallyport/edge/internal/relay/listing"
 	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -11,7 +12,7 @@ import (
 var ErrNoStream = trunk.ErrNoStream
 
 // StreamInfo is one live stream as an administrator sees it.
-type StreamInfo = trunk.Info
+type StreamInfo = listing.Info
 
 // Counts is what is connected at one moment.
 type Counts struct {

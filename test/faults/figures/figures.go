@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport/test/faults/machine"
 	"github.com/sallyport/sallyport/test/faults/middles"
+	"github.com/sallyport/sallyport/test/faults/stalls"
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
@@ -62,14 +63,14 @@ func All() []Figure {
 		{ID: "S4", What: "one stream never read and one at 1 KiB/s beside a bulk stream: others' p99 and throughput against quiet", Scale: "whole", direct: true, run: stalledReaders},
 		{ID: "S5", What: "5 % loss, 300 ms, reordering, 64 kbit/s: a login and 10 streams, no false disconnect", Scale: "90 s of 10 min", Far: true, run: badNetwork},
 		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", direct: true, run: fleetBack},
-		{ID: "S7", What: "hostile proxies and portals, name servers, certificates and paths between a signed-in client and its edge: the reason shown, nothing secret sent, back when they lead there", Scale: "whole: 12", Far: true, run: portals},
+		{ID: "S7", What: "hostile proxies and portals, name servers, certificates and paths between a signed-in client and its edge: the reason shown, nothing secret sent, back when they lead there", Scale: "whole: 12", Far: true, run: orSlow(middles.Portals, middles.ErrSlow)},
 		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", direct: true, run: badFrames},
 		{ID: "H1", What: "a flood at full speed: until the offender is cut", Scale: "20 peers, one after another", direct: true, run: floods},
 		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
 		{ID: "H2", What: "bytes beyond the windows; all windows filled for readers that do not read, nothing acknowledged: memory, others", Scale: "1,500 streams, both ways", direct: true, run: windows},
 		{ID: "H5", What: "streams reset before their Verdict, as fast as it goes: those that reach policy; others' p99", Scale: "8 s", direct: true, run: earlyResets},
 		{ID: "H6", What: "hostile hosts: an error at the client or an honest replica instead, never another's identity", Scale: "whole", run: hostileHosts},
-		{ID: "H7", What: "a frame that stalls half way on links, trunks and lanes, towards edge, host and client: others' calls, culled", Scale: "whole", run: stalledFrames},
+		{ID: "H7", What: "a frame that stalls half way on links, trunks and lanes, towards edge, host and client: others' calls, culled", Scale: "whole", run: orSlow(stalls.Frames, stalls.ErrSlow)},
 		{ID: "L1", What: "every route of the control API, by its owner, others, administrators, nobody; a flood beside the owner", Scale: "whole: 10,000 calls", run: onMachine((*machine.Machine).Control)},
 		{ID: "L2", What: "another OS user at a forward, in five manners; its owner; the cost of the check", Scale: "whole: 10,000 each", direct: true, run: onMachine((*machine.Machine).Ports)},
 		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},
@@ -79,12 +80,15 @@ func All() []Figure {
 	}
 }
 
-func portals(ctx context.Context, w *suite.World) (string, error) {
-	got, err := middles.Portals(ctx, w)
-	if errors.Is(err, middles.ErrSlow) {
-		err = &ShortError{err.Error()}
+// orSlow plays a figure of another package, whose slow is a ShortError here.
+func orSlow(f func(context.Context, *suite.World) (string, error), slow error) func(context.Context, *suite.World) (string, error) {
+	return func(ctx context.Context, w *suite.World) (string, error) {
+		got, err := f(ctx, w)
+		if errors.Is(err, slow) {
+			err = &ShortError{slow.Error()}
+		}
+		return got, err
 	}
-	return got, err
 }
 
 // onMachine plays a figure of package machine.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
+	"github.com/sallyport/sallyport/test/faults/hostilepeer/replica"
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
@@ -88,7 +89,7 @@ func hostileHosts(ctx context.Context, w *suite.World) (string, error) {
 
 // again connects beside an honest replica until that answers.
 func (o *wentOn) again(ctx context.Context, s *hostilepeer.Stage) error {
-	r, err := s.Replica(ctx)
+	r, err := replica.Start(ctx, s)
 	if err != nil {
 		return fmt.Errorf("an honest replica: %w", err)
 	}
@@ -96,14 +97,14 @@ func (o *wentOn) again(ctx context.Context, s *hostilepeer.Stage) error {
 	var last error
 	for try := range hostTries {
 		began := time.Now()
-		ok, err := s.Greeted(ctx, hostBorne)
+		ok, err := r.Greeted(ctx, hostBorne)
 		o.mu.Lock()
 		o.worst = max(o.worst, time.Since(began))
 		if ok && try > 0 {
 			o.second++
 		}
 		o.mu.Unlock()
-		if ok || errors.Is(err, hostilepeer.ErrWrongHost) {
+		if ok || errors.Is(err, replica.ErrWrongHost) {
 			return err
 		}
 		last = err

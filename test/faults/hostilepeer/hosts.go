@@ -78,7 +78,7 @@ func (sc *scene) admit(ctx context.Context) ([]byte, error) {
 // meet meets the client and takes its stream 1, without a Verdict.
 func (sc *scene) meet(ctx context.Context) ([]byte, error) {
 	var err error
-	if sc.trunk, err = sc.stage.Edge.Meet(ctx, sc.stage.host, sc.offer); err != nil {
+	if sc.trunk, err = sc.stage.Edge.Meet(ctx, sc.stage.HostID, sc.offer); err != nil {
 		return nil, err
 	}
 	e, err := sc.trunk.Await(speak.EOpen, 10*time.Second)
@@ -153,12 +153,15 @@ func onAdmitted(act func(ctx context.Context, sc *scene, within time.Duration) (
 
 // admitted sends bytes on a trunk whose stream 1 was admitted.
 func admitted(b func() []byte) play {
-	return onOffer(func(ctx context.Context, sc *scene) error {
-		_, err := sc.admit(ctx)
-		if err == nil {
-			speak.WriteAll(sc.trunk, b())
-		}
-		return err
+	return ending(func(sc *scene) { speak.WriteAll(sc.trunk, b()) })
+}
+
+// ending acts on a trunk whose stream 1 was admitted, and waits for the end of the
+// local connection.
+func ending(act func(sc *scene)) play {
+	return onAdmitted(func(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
+		act(sc)
+		return sc.localEnd(within)
 	})
 }
 
@@ -195,20 +198,8 @@ func hosts() []Behaviour {
 		{Name: "yamux RST in the middle", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YRST, 1, 0, nil) })},
 		{Name: "yamux FIN without a FIN", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YFIN, 1, 0, nil) })},
 		// Its streams wait for another trunk, so nothing breaks at the client.
-		{Name: "TLS ends in order in the middle", Want: []Outcome{Borne}, play: onOffer(func(ctx context.Context, sc *scene) error {
-			_, err := sc.admit(ctx)
-			if err == nil {
-				sc.trunk.Conn.(*tls.Conn).Close()
-			}
-			return err
-		})},
-		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: onOffer(func(ctx context.Context, sc *scene) error {
-			_, err := sc.admit(ctx)
-			if err == nil {
-				sc.trunk.Raw().Close()
-			}
-			return err
-		})},
+		{Name: "TLS ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Conn.(*tls.Conn).Close() })},
+		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Raw().Close() })},
 		// Its kernel acknowledges, so it is dead after a minute only (rule 18).
 		{Name: "go-away, then silence", Want: []Outcome{Borne}, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
 		{Name: "frame that stalls half way, from a host", Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YData, 0, 1, 1000, make([]byte, 10)) })},

@@ -24,7 +24,7 @@ func onLink(act func(l *speak.Link, s *Stage)) play {
 }
 
 // link is a link of the hostile client with its session.
-func (s *Stage) link(ctx context.Context) (*speak.Link, error) { return s.linkOf(ctx, s.client) }
+func (s *Stage) link(ctx context.Context) (*speak.Link, error) { return s.linkOf(ctx, s.ClientID) }
 
 func (s *Stage) linkOf(ctx context.Context, id *speak.Identity) (*speak.Link, error) {
 	l, err := speak.OpenLink(ctx, s.Edge, id)
@@ -93,7 +93,7 @@ func links() []Behaviour {
 			}
 		})},
 		{Name: "hello twice", Want: cut, play: onLink(func(l *speak.Link, s *Stage) {
-			l.Say(speak.KindHello, speak.Object{"versions": []int{1}, "role": "client", "boot_id": s.client.Boot})
+			l.Say(speak.KindHello, speak.Object{"versions": []int{1}, "role": "client", "boot_id": s.ClientID.Boot})
 		})},
 		{Name: "message before hello", Want: cut, play: strangeLink(func(l *speak.Link, _ *speak.Identity) { l.Say(speak.KindAppsRequest, speak.Object{"session": "x"}) })},
 		{Name: "2,000,000 pings, answers not read", Want: cut, Within: 12 * time.Second, play: onLink(func(l *speak.Link, _ *Stage) {
@@ -148,7 +148,7 @@ func othersStreams(ctx context.Context, s *Stage, _ time.Duration) (Outcome, tim
 	if err != nil {
 		return "", 0, err
 	}
-	l, err := speak.OpenLink(ctx, s.Edge, s.client)
+	l, err := speak.OpenLink(ctx, s.Edge, s.ClientID)
 	if err != nil {
 		return "", 0, err
 	}
@@ -158,7 +158,7 @@ func othersStreams(ctx context.Context, s *Stage, _ time.Duration) (Outcome, tim
 	for range 500 {
 		refs = append(refs, speak.Object{"trunk": speak.RandomHex(16), "stream": speak.RandomHex(16)})
 	}
-	m, err := l.Hello(s.client, "client", speak.Object{"streams": refs})
+	m, err := l.Hello(s.ClientID, "client", speak.Object{"streams": refs})
 	out, d, _ := answered(m, start, err)
 	return out, d, s.still(ctx, trunk, stream)
 }

@@ -58,12 +58,12 @@ func requests() []Behaviour {
 		{Name: "apps of another key's session", Want: refused, play: asks(1, speak.KindAppsRequest, func(s *Stage) speak.Object { return speak.Object{"session": s.other.Session} })},
 		{Name: "ticket for no session", Want: refused, play: asks(1, speak.KindTicketRequest, func(s *Stage) speak.Object { return speak.Object{"hostname": s.App, "carrier": "trunk"} })},
 		{Name: "1,000 tickets for what it may not reach", Want: refused, Within: 10 * time.Second, play: asks(1000, speak.KindTicketRequest, func(s *Stage) speak.Object {
-			return speak.Object{"session": s.client.Session, "hostname": "nowhere.site.com", "carrier": "trunk"}
+			return speak.Object{"session": s.ClientID.Session, "hostname": "nowhere.site.com", "carrier": "trunk"}
 		})},
 		{Name: "200 tickets that nobody uses", Want: refused, Within: 10 * time.Second, play: func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 			out, d, err := asks(200, speak.KindTicketRequest, func(s *Stage) speak.Object {
 				return speak.Object{"session": s.other.Session, "hostname": s.App, "carrier": "trunk"}
-			})(ctx, &Stage{Edge: s.Edge, client: s.other, other: s.other, App: s.App}, within)
+			})(ctx, &Stage{Edge: s.Edge, ClientID: s.other, other: s.other, App: s.App}, within)
 			return out, d, err
 		}},
 		{Name: "register of a client", Want: refused, play: asks(1, speak.KindRegister, func(s *Stage) speak.Object { return speak.Object{"tunnels": []speak.Object{{"hostname": s.App}}} })},
@@ -125,7 +125,7 @@ func labelTwice(ctx context.Context, s *Stage, within time.Duration) (Outcome, t
 		return "", 0, err
 	}
 	defer l.Close()
-	m, err := l.Ticket(s.client.Session, s.App)
+	m, err := l.Ticket(s.ClientID.Session, s.App)
 	if err != nil {
 		return "", 0, err
 	}
@@ -134,7 +134,7 @@ func labelTwice(ctx context.Context, s *Stage, within time.Duration) (Outcome, t
 	if err != nil {
 		return "", 0, err
 	}
-	c := tls.Client(raw, speak.TrunkTLS(s.client, name))
+	c := tls.Client(raw, speak.TrunkTLS(s.ClientID, name))
 	defer c.Close()
 	if err := c.HandshakeContext(ctx); err != nil {
 		return "", 0, fmt.Errorf("first use: %w", err)

@@ -34,50 +34,30 @@ type Stage struct {
 	// the host is still there; nil: nothing is looked at.
 	Meanwhile func(ctx context.Context) error
 
-	client, other, host *speak.Identity
-	honest              *speak.Identity // of a Replica
+	// ClientID and HostID are the hostile keys, once it is prepared.
+	ClientID, HostID *speak.Identity
+	other            *speak.Identity
 }
 
 // Prepare signs the hostile client in twice, with two keys, and enrols the
-// hostile host and its honest replica.
+// hostile host.
 func (s *Stage) Prepare(ctx context.Context) error {
-	for _, id := range []**speak.Identity{&s.client, &s.other, &s.host, &s.honest} {
+	for _, id := range []**speak.Identity{&s.ClientID, &s.other, &s.HostID} {
 		var err error
 		if *id, err = speak.NewIdentity(); err != nil {
 			return err
 		}
 	}
-	for _, id := range []*speak.Identity{s.client, s.other} {
+	for _, id := range []*speak.Identity{s.ClientID, s.other} {
 		if err := s.signIn(ctx, id); err != nil {
 			return err
 		}
 	}
-	for _, id := range []*speak.Identity{s.host, s.honest} {
-		token, err := s.Token(ctx)
-		if err != nil {
-			return err
-		}
-		if err := s.enrol(ctx, id, token); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enrol makes a key that of a host.
-func (s *Stage) enrol(ctx context.Context, id *speak.Identity, token string) error {
-	l, err := speak.OpenLink(ctx, s.Edge, id)
+	token, err := s.Token(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
-	if _, err := l.Hello(id, "host", nil); err != nil {
-		return err
-	}
-	if m, err := l.Call(speak.KindEnrol, speak.Object{"token": token}); err != nil || m.Kind == speak.KindFailure {
-		return fmt.Errorf("enrol: %s: %w", m.Body, err)
-	}
-	return nil
+	return speak.Enrol(ctx, s.Edge, s.HostID, token)
 }
 
 func (s *Stage) signIn(ctx context.Context, id *speak.Identity) error {
@@ -176,7 +156,7 @@ func (s *Stage) Play(ctx context.Context, b Behaviour) Result {
 
 // Behaviours are all of them.
 func Behaviours() []Behaviour {
-	return slices.Concat(strangers(), links(), requests(), hostLinks(), trunks(), openings(), hosts(), lanes())
+	return slices.Concat(strangers(), links(), requests(), hostLinks(), trunks(), openings(), hosts())
 }
 
 // judge waits for the end of a connection: cut, or borne where alive says so.

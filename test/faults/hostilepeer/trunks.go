@@ -16,7 +16,7 @@ func (s *Stage) Meet(ctx context.Context, app string) (*speak.Link, *speak.Trunk
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := l.Trunk(ctx, s.Edge, s.client, app)
+	t, err := l.Trunk(ctx, s.Edge, s.ClientID, app)
 	if err != nil {
 		l.Close()
 		return nil, nil, err
@@ -297,7 +297,7 @@ func sameID(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.
 // othersGrant opens on one trunk what was granted on another of the same key.
 func othersGrant(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 	return opening(speak.EVerdict, func(t *speak.Trunk, l *speak.Link) {
-		second, err := l.Trunk(ctx, s.Edge, s.client, s.App)
+		second, err := l.Trunk(ctx, s.Edge, s.ClientID, s.App)
 		if err != nil {
 			return
 		}

@@ -175,3 +175,14 @@ func Carrier(m *wire.TicketRequest) (wire.CarrierKind, *wire.Reason) {
 func NotOnALane() *wire.Reason {
 	return &wire.Reason{Code: wire.CodeProtocol, Text: "no stream begins on a lane"}
 }
+
+// OfHost says whether a client that says so of a stream means that the host may be at
+// fault. Of a carrier that was lost nobody knows whose fault it was: another host is
+// worth a try.
+func OfHost(c wire.Code) bool {
+	switch c {
+	case wire.CodeProtocol, wire.CodeConnectorLost, wire.CodeCarrierLost, wire.CodeGrantTimeout, wire.CodeNoSuchTunnel, wire.CodeInternal:
+		return true
+	}
+	return false
+}

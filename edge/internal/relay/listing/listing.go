@@ -1,5 +1,6 @@
-// Package listing gathers the streams that a daemon lists in its hello and, where
-// they are many, in the messages after it.
+// Package listing has the lists of streams: those that a daemon lists in its hello
+// and, where they are many, in the messages after it; and those that an
+// administrator sees.
 //
 // Concurrency: a List belongs to one goroutine, a Mark to any.
 //

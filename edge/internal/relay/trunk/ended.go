@@ -23,12 +23,10 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	switch {
 	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
 		s.figures = m
-		idle := m.Code == wire.CodeNeverOpened && !s.resumes
-		session := s.trunk.session.ID
-		t.mu.Unlock()
-		if idle { // it was decided for nothing: the client may not have that as often as it likes
-			t.refused.Owe(session, time.Now())
+		if m.Code == wire.CodeNeverOpened && !s.resumes {
+			t.refused.Owe(s.trunk.session.ID, time.Now()) // it was decided for nothing
 		}
+		t.mu.Unlock()
 		t.endStream(s, m.Code)
 		t.mu.Lock()
 		s.confirmLocked() // last: who waits for the cut finds no row any more
@@ -39,8 +37,8 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 		if s.figures == nil {
 			s.figures = m
 		}
-		if faults[m.Code] {
-			t.blameLocked(s.trunk)
+		if decide.OfHost(m.Code) {
+			t.cfg.Registry.Failed(s.trunk.session.ID, s.trunk.host)
 		}
 		if s.granted {
 			t.endSoonLocked(s)

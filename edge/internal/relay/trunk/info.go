@@ -1,32 +1,9 @@
 package trunk
 
 import (
-	"bytes"
-	"cmp"
-	"slices"
-	"time"
-
+	"github.com/sallyport/sallyport/edge/internal/relay/listing"
 	"github.com/sallyport/sallyport/wire"
 )
-
-// Info is one live stream as an administrator sees it.
-type Info struct {
-	ID        wire.StreamID `json:"id"`
-	Trace     wire.TraceID  `json:"trace"`
-	Trunk     wire.TrunkID  `json:"trunk"`
-	Session   string        `json:"session"`
-	Email     string        `json:"email"`
-	Device    string        `json:"device"`
-	OSUser    string        `json:"os_user"`
-	Address   string        `json:"address"`
-	Hostname  string        `json:"hostname"`
-	Port      uint16        `json:"port,omitempty"`
-	Connector string        `json:"connector"`
-	Rule      string        `json:"rule"`
-	StartedAt time.Time     `json:"started_at"`
-	// Parked: its trunk is lost, and it waits for another.
-	Parked bool `json:"parked,omitempty"`
-}
 
 // shownLocked says whether the stream lives, or waits to go on.
 func (s *stream) shownLocked() bool {
@@ -34,24 +11,22 @@ func (s *stream) shownLocked() bool {
 }
 
 // Streams lists the streams that live or are parked, ordered by their start.
-func (t *Table) Streams() []Info {
+func (t *Table) Streams() []listing.Info {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := make([]Info, 0, len(t.streams))
+	list := make([]listing.Info, 0, len(t.streams))
 	for _, s := range t.streams {
 		if !s.shownLocked() {
 			continue
 		}
-		list = append(list, Info{
+		list = append(list, listing.Info{
 			ID: s.id, Trace: s.trace, Trunk: s.trunk.id, Session: s.session.ID,
 			Email: s.session.Person.Email, Device: s.session.DeviceName, OSUser: s.session.OSUser,
 			Address: s.trunk.address, Hostname: s.trunk.hostname, Port: s.port,
 			Connector: s.trunk.host.Connector, Rule: s.rule, StartedAt: s.started.UTC(), Parked: s.trunk.parked,
 		})
 	}
-	slices.SortFunc(list, func(a, b Info) int {
-		return cmp.Or(a.StartedAt.Compare(b.StartedAt), bytes.Compare(a.ID[:], b.ID[:]))
-	})
+	listing.Sort(list)
 	return list
 }
 

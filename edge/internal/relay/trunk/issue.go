@@ -65,14 +65,13 @@ func (t *Table) issue(l Link, s sessions.Session, m *wire.TicketRequest) (*wire.
 	if _, why := t.decide(hostname, s); why != nil {
 		return nil, nil, nil, why
 	}
-	t.givenUp(s.ID, hostname)
 	host, why := t.cfg.Pick(s, hostname, m.Host)
 	if why != nil {
 		return nil, nil, nil, why
 	}
 	x := &trunk{
 		id: wire.NewTrunkID(), carrier: kind, session: s, hostname: hostname, clientKey: l.Key(), hostKey: host.Key,
-		address: l.Address(), resume: t.cfg.Apps.ResumeWindow(hostname), host: host, asked: time.Now(), streams: make(map[wire.StreamID]*stream),
+		address: l.Address(), resume: t.cfg.Apps.ResumeWindow(hostname), host: host, streams: make(map[wire.StreamID]*stream),
 	}
 	if why := t.admit(x); why != nil {
 		return nil, nil, nil, why

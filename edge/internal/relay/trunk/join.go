@@ -49,6 +49,7 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 	live := err == nil && x != nil && x.cut == nil && !t.stopped
 	if live {
 		x.pair, x.done = pair, make(chan struct{})
+		t.cfg.Registry.Met(x.session.ID, x.hostname)
 	}
 	t.mu.Unlock()
 	if !live {
@@ -65,8 +66,8 @@ func (t *Table) join(id wire.TrunkID, client, host *peek.Conn) (*trunk, *splice.
 func (t *Table) trunkOver(x *trunk, err error) {
 	up, down := x.pair.Bytes()
 	t.mu.Lock()
-	if !x.used && x.cut == nil && !t.stopped {
-		t.blameLocked(x) // its client has not found in it whom it wanted
+	if !x.used && x.cut == nil && x.carrier == wire.CarrierTrunk { // its client has not found there whom it wanted
+		t.cfg.Registry.Failed(x.session.ID, x.host)
 	}
 	x.over = true
 	if x.timer != nil {
@@ -108,7 +109,7 @@ func (t *Table) failed(id wire.TrunkID, why wire.Reason) {
 		return
 	}
 	t.mu.Lock()
-	t.blameLocked(x)
+	t.cfg.Registry.Failed(x.session.ID, x.host)
 	if x.cut != nil {
 		why = *x.cut
 	}

@@ -99,7 +99,6 @@ type trunk struct {
 	// the row is restored it stands for the process alone, as far as it is known.
 	host *registry.Host
 
-	asked time.Time // when its ticket was given
 	// Guarded by Table.mu, as are address, host and hostKey where the row is restored.
 	pair    *splice.Pair  // nil while waiting, and where the row is restored
 	done    chan struct{} // of a pair: closed when it has ended, and the row says so

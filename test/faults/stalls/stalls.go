@@ -1,6 +1,8 @@
 //go:build linux
 
-package figures
+// Package stalls has frames stall half way on links, trunks and lanes (H7 of the
+// project's goals), and calls beside them.
+package stalls
 
 import (
 	"context"
@@ -8,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +28,12 @@ const (
 	cullWithin, callWithin = 15 * time.Second, time.Second
 )
 
-// stalledFrames stalls a frame half way on links, trunks and lanes, towards each
+// ErrSlow: all are culled and nobody is held, but not in time.
+var ErrSlow = errors.New("others' calls within 1 s, culled in 15 s")
+
+// Frames stalls a frame half way on links, trunks and lanes, towards each
 // program, and calls beside them.
-func stalledFrames(ctx context.Context, w *suite.World) (string, error) {
+func Frames(ctx context.Context, w *suite.World) (string, error) {
 	var all []hostilepeer.Behaviour
 	for _, b := range hostilepeer.Behaviours() {
 		if strings.Contains(b.Name, "that stalls half way") {
@@ -35,35 +41,40 @@ func stalledFrames(ctx context.Context, w *suite.World) (string, error) {
 			all = append(all, b)
 		}
 	}
-	stages, err := w.Stages(ctx, len(all))
+	lanes := []func(context.Context, *hostilepeer.Stage) (time.Duration, error){stallLaneOfClient, stallLaneOfHost}
+	n := len(all) + len(lanes)
+	stages, err := w.Stages(ctx, n)
 	if err != nil {
 		return "", err
 	}
 	beside := callBeside(ctx, w.Load(), true)
-	results := make([]hostilepeer.Result, len(all))
+	after, errs := make([]time.Duration, n), make([]error, n)
 	var wg sync.WaitGroup
-	for i, b := range all {
-		wg.Go(func() { results[i] = stages[i].Play(ctx, b) })
+	for i := range n {
+		wg.Go(func() {
+			if i >= len(all) {
+				after[i], errs[i] = lanes[i-len(all)](ctx, stages[i])
+				return
+			}
+			r := stages[i].Play(ctx, all[i])
+			after[i] = r.After
+			if r.Err != nil {
+				errs[i] = fmt.Errorf("%s, against the %s: %w", all[i].Name, all[i].Victim, r.Err)
+			}
+		})
 	}
 	wg.Wait()
 	calls := beside()
-	errs := []error{calls.err}
-	var last time.Duration
-	for _, r := range results {
-		if r.Err != nil {
-			errs = append(errs, fmt.Errorf("%s, against the %s: %w", r.Behaviour.Name, r.Behaviour.Victim, r.Err))
-		}
-		last = max(last, r.After)
-	}
+	last := slices.Max(after)
 	culled, live, err := stalledLinks(ctx, w)
-	errs = append(errs, err, live.err)
+	errs = append(errs, calls.err, err, live.err)
 	got := fmt.Sprintf("%d by peers, the last culled after %.1f s; %d exchanges and %d new connections beside, the slowest %.0f ms; on the links of both daemons, towards them: culled after %.1f s, live streams at most %.0f ms",
-		len(all), last.Seconds(), calls.exchanges, calls.opened, ms(calls.worst), culled.Seconds(), ms(live.worst))
+		n, last.Seconds(), calls.exchanges, calls.opened, ms(calls.worst), culled.Seconds(), ms(live.worst))
 	if err := errors.Join(errs...); err != nil {
 		return got, err
 	}
 	if max(calls.worst, live.worst) > callWithin || culled > cullWithin {
-		return got, &ShortError{"others' calls within 1 s, culled in 15 s"}
+		return got, ErrSlow
 	}
 	return got, nil
 }

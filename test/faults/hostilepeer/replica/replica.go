@@ -1,4 +1,8 @@
-package hostilepeer
+// Package replica is an honest host, spoken by hand, that publishes what a hostile
+// one does.
+//
+// Concurrency: Start starts what Close joins.
+package replica
 
 import (
 	"context"
@@ -9,26 +13,39 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 )
 
 // greeting is what an honest replica says to each connection.
 const greeting = "the honest one"
 
-// Replica is an honest host by hand that publishes Evil beside the hostile one.
+// Replica is one that is up.
 type Replica struct {
-	stage *Stage
+	stage *hostilepeer.Stage
+	id    *speak.Identity
 	link  *speak.Link
 	wg    sync.WaitGroup
 }
 
-// Replica brings one up; Close ends it.
-func (s *Stage) Replica(ctx context.Context) (*Replica, error) {
-	l, err := s.linkOfHost(ctx, s.honest)
+// Start enrols one and has it publish what the stage's hostile host does.
+func Start(ctx context.Context, s *hostilepeer.Stage) (*Replica, error) {
+	id, err := speak.NewIdentity()
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{stage: s, link: l}
+	token, err := s.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := speak.Enrol(ctx, s.Edge, id, token); err != nil {
+		return nil, err
+	}
+	l, err := speak.OpenHost(ctx, s.Edge, id, s.Evil)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{stage: s, id: id, link: l}
 	r.wg.Go(func() { r.serve(ctx) })
 	return r, nil
 }
@@ -45,11 +62,11 @@ func (r *Replica) serve(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		t, err := r.stage.Edge.Meet(ctx, r.stage.honest, offer)
+		t, err := r.stage.Edge.Meet(ctx, r.id, offer)
 		if err != nil {
 			continue
 		}
-		r.wg.Go(func() { // ends with a connection of Use, which ends its trunk
+		r.wg.Go(func() { // ends with a connection of Greeted, which ends its trunk
 			defer t.Close()
 			e, err := t.Await(speak.EOpen, 10*time.Second)
 			if err != nil {
@@ -64,10 +81,10 @@ func (r *Replica) serve(ctx context.Context) {
 	}
 }
 
-// Greeted connects to Evil, and says whether it was the replica that answered,
+// Greeted connects as the honest client does, and says whether the replica answered,
 // within a time; what anybody else says is an error of its own.
-func (s *Stage) Greeted(ctx context.Context, within time.Duration) (bool, error) {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Forward)
+func (r *Replica) Greeted(ctx context.Context, within time.Duration) (bool, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", r.stage.Forward)
 	if err != nil {
 		return false, err
 	}
