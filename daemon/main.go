@@ -110,8 +110,14 @@ func runDaemon(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "sallyportd: error: unexpected argument %q\n", flags.Arg(0))
 		return exitUsage
 	}
+	if err := o.fill(); err != nil {
+		return fail(stderr, err)
+	}
 	out := stderr
 	if o.logFile != "" {
+		if err := o.guardLog(); err != nil {
+			return fail(stderr, err)
+		}
 		file, err := logging.OpenFile(o.logFile)
 		if err != nil {
 			return fail(stderr, err)
@@ -123,9 +129,6 @@ func runDaemon(args []string, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
 		return exitUsage
-	}
-	if err := o.fill(); err != nil {
-		return fail(stderr, err)
 	}
 	run := service.Run
 	if o.service {
@@ -153,6 +156,19 @@ func (o *options) fill() (err error) {
 		}
 	}
 	return nil
+}
+
+// guardLog looks at the state directory before a log within it is opened: others
+// could have made it, to have the log written where it does not belong.
+func (o *options) guardLog() error {
+	log, err := filepath.Abs(o.logFile)
+	if err != nil {
+		return err
+	}
+	if within, err := filepath.Rel(o.state, log); err != nil || !filepath.IsLocal(within) {
+		return nil
+	}
+	return store.MakePrivate(o.state)
 }
 
 // fail prints an error and the next step.

@@ -201,6 +201,21 @@ func TestSharedStateDirectoryIsRefused(t *testing.T) {
 	}
 }
 
+// A log within the state directory is not opened before that is seen to be ours.
+func TestLogInASharedDirectoryIsNotOpened(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	must(t, os.Chmod(dir, 0o777|os.ModeSticky))
+	log := filepath.Join(dir, "log", "sallyportd.log")
+	code, _, stderr := ask(t, "run", "--state", dir, "--socket", filepath.Join(newDir(t), "d.sock"), "--log-file", log)
+	if code != exitFailed || !strings.Contains(stderr, "not private") {
+		t.Errorf("%d %s", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Dir(log)); err == nil {
+		t.Error("the log was opened")
+	}
+}
+
 // TestKilledDaemonKeepsWhatItAnswered kills the daemon right after its answers.
 func TestKilledDaemonKeepsWhatItAnswered(t *testing.T) {
 	t.Parallel()

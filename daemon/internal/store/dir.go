@@ -55,7 +55,7 @@ type Dir struct {
 // may read it, and takes it for this process: a *LockedError where another has
 // it, ErrNotPrivate where it is not ours.
 func Acquire(ctx context.Context, path string) (*Dir, error) {
-	if err := makePrivate(path); err != nil {
+	if err := MakePrivate(path); err != nil {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))}
@@ -95,8 +95,10 @@ func (d *Dir) holder() int {
 	return pid
 }
 
-func makePrivate(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+// MakePrivate makes the directory where it is missing, and sees to it that nobody
+// else may read it or has put anything there: ErrNotPrivate where it is not ours.
+func MakePrivate(path string) error {
+	if err := makeDir(path); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	info, err := os.Stat(path)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 )
 
+func makeDir(path string) error { return os.MkdirAll(path, 0o700) }
+
 // checkPrivate takes rights from others where the directory is ours, and
 // refuses one that is not.
 func checkPrivate(path string, info fs.FileInfo) error {
