@@ -4,7 +4,6 @@ package forward
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 )
