@@ -75,7 +75,7 @@ var matrix = []matrixRow{
 	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"localhost:PORT"}`, 201, 201},
 	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"localhost:PORT","hold":true}`, 201, 201},
 	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"127.0.0.1:80","paused":true}`, 201, 403},
-	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"0.0.0.0:PORT","paused":true}`, 201, 422},
+	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"0.0.0.0:PORT","paused":true}`, 201, 403},
 	{"POST /forwards", "", `{"hostname":"x.site.com","listen":"unix:/etc/x","paused":true}`, 201, 403},
 	{"GET /forwards/{id}", "/forwards/FORWARD", "", 200, 404},
 	{"PATCH /forwards/{id}", "/forwards/FORWARD", `{"paused":true}`, 200, 404},
