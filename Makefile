@@ -98,7 +98,7 @@ cross: ## build and vet for every platform (the tray on darwin needs a Mac)
 .PHONY: dist
 dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (DIST=-quick: this architecture, and the MSI)
 	@command -v wixl >/dev/null || test/scripts/distdeps.sh
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(GO) run ./packaging -go $(GO) -version '$(VERSION)' -commit '$(COMMIT)' -out $(or $(DISTDIR),dist) $(DIST)
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(GO) run ./packaging -go $(GO) -version '$(VERSION)' -commit '$(COMMIT)' -commits $$(git rev-list --count HEAD) -out $(or $(DISTDIR),dist) $(DIST)
 
 ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
 

@@ -25,6 +25,7 @@ import (
 type release struct {
 	out, work       string
 	version, commit string
+	commits         int // up to this one, 0 where it is not known
 	epoch           time.Time
 	quick           bool
 	goTool          string
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&r.out, "out", "dist", "`DIR` to write into")
 	flag.StringVar(&r.version, "version", "devel", "`VERSION` as git describe says it")
 	flag.StringVar(&r.commit, "commit", "", "`COMMIT` it is made from")
+	flag.IntVar(&r.commits, "commits", 0, "`NUMBER` of commits up to it, in a whole clone: a later MSI is to have a higher one")
 	epoch := flag.String("epoch", os.Getenv("SOURCE_DATE_EPOCH"), "`SECONDS` of the commit's time")
 	flag.BoolVar(&r.quick, "quick", false, "only the packages of this architecture, and the MSI")
 	flag.StringVar(&r.goTool, "go", "go", "`PROGRAM` to build with")
@@ -103,7 +105,7 @@ func (r *release) packageVersion() string {
 	}, r.version)
 }
 
-// plainVersion is three numbers, which is all that Windows compares.
+// plainVersion is three numbers.
 func (r *release) plainVersion() string {
 	if m := described.FindStringSubmatch(r.version); m != nil {
 		return m[1]

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -57,7 +59,46 @@ func (r *release) msi(ctx context.Context, t target) error {
 	return settle(out, r.epoch)
 }
 
+// msiVersion is three numbers, which is all that Windows compares: a later commit
+// has higher ones, so that its MSI takes the place of the one before. Between two
+// releases there is room: 1.2.3 is 1.2.3000, and the seventh commit after it 1.2.3007.
+// next is the first version that it does not take the place of: its own version's
+// other builds it does. (wixl knows no AllowSameVersionUpgrades, and leaves out an
+// inclusive maximum.)
+func (r *release) msiVersion() (version, next string, err error) {
+	m := sinceRelease.FindStringSubmatch(r.version)
+	if m == nil { // no release yet
+		return msiNumbers(0, 0, r.commits)
+	}
+	var n [4]int
+	for i := range n {
+		n[i], _ = strconv.Atoi(m[i+1]) // "" is 0
+		n[i] = min(n[i], tooMuch)
+	}
+	return msiNumbers(n[0], n[1], n[2]*betweenReleases+min(n[3], betweenReleases-1))
+}
+
+const (
+	betweenReleases = 1000
+	tooMuch         = 1 << 16
+)
+
+// sinceRelease is what git describe says: the release, and the commits after it.
+var sinceRelease = regexp.MustCompile(`^v?(\d+)\.(\d+)\.(\d+)(?:-(\d+)-g[0-9a-f]+)?(?:-.*)?$`)
+
+func msiNumbers(major, minor, third int) (version, next string, err error) {
+	version, next = fmt.Sprintf("%d.%d.%d", major, minor, third), fmt.Sprintf("%d.%d.%d", major, minor, third+1)
+	if major > 255 || minor > 255 || third >= 65535 {
+		return "", "", fmt.Errorf("version %s of the MSI is more than Windows takes, 255.255.65535", version)
+	}
+	return version, next, nil
+}
+
 func (r *release) wxs() ([]byte, error) {
+	version, next, err := r.msiVersion()
+	if err != nil {
+		return nil, err
+	}
 	tmpl, err := template.ParseFS(files, "files/sallyport.wxs")
 	if err != nil {
 		return nil, err
@@ -65,7 +106,7 @@ func (r *release) wxs() ([]byte, error) {
 	service := manifest.ServiceOf("windows", manifest.Daemon)
 	var b bytes.Buffer
 	err = tmpl.Execute(&b, map[string]any{
-		"ProductID": r.guid("product"), "PackageID": r.guid("package"), "Version": r.plainVersion(),
+		"ProductID": r.guid("product"), "PackageID": r.guid("package"), "Version": version, "Next": next,
 		"Service": service, "Arguments": strings.Join(append(service.Arguments, service.FileArguments...), " "),
 	})
 	return b.Bytes(), err
