@@ -130,11 +130,13 @@ func runDaemon(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "sallyportd: error: %v\n", err)
 		return exitUsage
 	}
-	run := service.Run
+	work := func(ctx context.Context) error { return serve(ctx, o, log) }
 	if o.service {
-		run = service.RunService
+		err = service.RunService(log, work)
+	} else {
+		err = service.Run(work)
 	}
-	if err := run(func(ctx context.Context) error { return serve(ctx, o, log) }); err != nil {
+	if err != nil {
 		return fail(stderr, err)
 	}
 	return exitOK

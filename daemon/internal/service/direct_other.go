@@ -2,7 +2,10 @@
 
 package service
 
-import "context"
+import (
+	"context"
+	"log/slog"
+)
 
 // RunService is Run: only the Service Control Manager wants to be spoken to.
-func RunService(run func(ctx context.Context) error) error { return Run(run) }
+func RunService(_ *slog.Logger, run func(ctx context.Context) error) error { return Run(run) }
