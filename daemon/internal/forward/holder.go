@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+
+	"github.com/sallyport/sallyport/internal/tcptable"
 )
 
 // holder is who has a port, as far as the system tells. A zero PID means that
@@ -45,4 +47,15 @@ func (h *holders) of(addr netip.AddrPort) holder {
 	findProgram(&found)
 	h.addr, h.last = addr, found
 	return found
+}
+
+// listenerOn is the process that listens on a port of an address or of all, in a
+// table of Windows; 0 where none does.
+func listenerOn(rows []tcptable.Row, addr netip.AddrPort) uint32 {
+	for _, r := range rows {
+		if r.State == tcptable.Listen && r.Local.Port() == addr.Port() && (r.Local.Addr() == addr.Addr() || r.Local.Addr().IsUnspecified()) {
+			return r.PID
+		}
+	}
+	return 0
 }
