@@ -4,7 +4,7 @@
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 tools='wixl:wixl msiinfo:msitools lintian:lintian rpm:rpm rpmlint:rpmlint cpio:cpio systemd-nspawn:systemd-container debootstrap:debootstrap
-wine:wine x86_64-w64-mingw32-ld:binutils-mingw-w64-x86-64'
+wine:wine x86_64-w64-mingw32-ld:binutils-mingw-w64-x86-64 Xvfb:xvfb xdotool:xdotool import:imagemagick'
 missing=
 for t in $tools; do command -v "${t%%:*}" >/dev/null || missing="$missing ${t#*:}"; done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"
