@@ -59,7 +59,7 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 
 .PHONY: e2e
 e2e: deps build ## the stories on the real programs, one line each
-	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 14m -v ./test/e2e/... | grep -E '^(=== NAME|---|\s+---|ok|FAIL|PASS|panic)|skipped'; exit $${PIPESTATUS[0]}
+	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m -v ./test/e2e/... | grep -E '^(=== NAME|---|\s+---|ok|FAIL|PASS|panic)|skipped'; exit $${PIPESTATUS[0]}
 
 .PHONY: bench
 bench: build ## the benchmark table (BENCH=-quick for two minutes)
@@ -103,10 +103,10 @@ dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (D
 ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
 
 .PHONY: packagestest
-packagestest: ## packages and installer on a booted systemd (root; makes a Debian tree once; 3 minutes)
+packagestest: ## packages and installer on a booted systemd, and with SysV init and OpenRC (root; makes a Debian tree once; 6 minutes)
 	@test/scripts/distdeps.sh && test/scripts/rootfs.sh '$(ROOTFS)'
 	$(MAKE) dist DIST=-quick
-	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 14m -v .
+	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v .
 	lintian --fail-on error,warning dist/*.deb
 	test/scripts/rpmlint.sh dist/*.rpm
 

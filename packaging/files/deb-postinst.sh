@@ -19,8 +19,8 @@ configure|abort-upgrade|abort-deconfigure|abort-remove)
 		deb-systemd-invoke $action {{.Name}}.service >/dev/null || true
 	elif [ -n "$2" ] && [ -x /etc/init.d/{{.Name}} ]; then
 		# Its script is what "service install" wrote: this version's may be another.
-		{{.Program}} service install >/dev/null || true
-		{{.Program}} service restart >/dev/null || true
+		{{.Name}} service install >/dev/null || true
+		{{.Name}} service restart >/dev/null || true
 	fi
 {{end}}	;;
 esac

@@ -5,7 +5,7 @@ set -e
 	if [ -d /run/systemd/system ]; then
 		deb-systemd-invoke stop {{.Name}}.service >/dev/null || true
 	elif [ -e /etc/init.d/{{.Name}} ]; then
-		{{.Program}} service uninstall >/dev/null || true
+		{{.Name}} service uninstall >/dev/null || true
 	fi
 fi
 {{end}}

@@ -7,8 +7,8 @@
 		systemctl try-restart {{.Name}}.service >/dev/null 2>&1 || :
 	fi
 elif [ "$1" != 1 ] && [ -x /etc/init.d/{{.Name}} ]; then
-	{{.Program}} service install >/dev/null 2>&1 || :
-	{{.Program}} service restart >/dev/null 2>&1 || :
+	{{.Name}} service install >/dev/null 2>&1 || :
+	{{.Name}} service restart >/dev/null 2>&1 || :
 elif [ "$1" = 1 ] && command -v systemctl >/dev/null; then
 	systemctl enable {{.Name}}.service >/dev/null 2>&1 || :
 fi

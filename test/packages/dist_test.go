@@ -38,7 +38,7 @@ func TestSecondBuildIsTheSame(t *testing.T) {
 			t.Errorf("%d files %s, at least %d are wanted", kinds[kind], kind, least)
 		}
 	}
-	t.Logf("%d files are the same: %v", len(a), kinds)
+	t.Logf("%d files of the first build: %v", len(a), kinds)
 	checkSums(t, a)
 }
 
