@@ -42,7 +42,7 @@ func (w *wine) trayActs() {
 	}
 	click := func(at []string) {
 		w.tool("xdotool", "mousemove", at[0], at[1], "click", "1")
-		time.Sleep(time.Second) // nothing says that a menu is drawn
+		<-time.After(time.Second) // nothing says that a menu is drawn
 	}
 	var out string
 	for started := time.Now(); time.Since(started) < patience; {

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/daemon/internal/forward/holder"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -113,7 +114,7 @@ type Snapshot struct {
 type Forwarder struct {
 	cfg     Config
 	log     *slog.Logger
-	holders holders // of Run alone
+	holders holder.Finder // of Run alone
 
 	mu    sync.Mutex
 	state Snapshot // bytes are those of streams that are over

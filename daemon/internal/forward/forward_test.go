@@ -285,25 +285,6 @@ func TestTakenPort(t *testing.T) {
 	}
 }
 
-func TestHolderIsNamed(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		h    holder
-		want string
-	}{
-		{holder{}, "another program"},
-		{holder{User: "bob"}, "a program of user bob"},
-		{holder{PID: 1 << 30, Program: "psql", User: "bob"}, "psql (pid 1073741824, user bob)"},
-		{holder{PID: 1 << 30, Program: "psql"}, "psql (pid 1073741824)"},
-		{holder{PID: os.Getpid(), Program: "x"}, "another forward of this daemon"},
-	}
-	for _, tt := range tests {
-		if got := tt.h.String(); got != tt.want {
-			t.Errorf("%+v: %s, want %s", tt.h, got, tt.want)
-		}
-	}
-}
-
 func TestListenAddresses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

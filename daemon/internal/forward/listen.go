@@ -142,7 +142,7 @@ func (f *Forwarder) bindProblem(err error) *api.Problem {
 	errors.As(err, &failed)
 	switch {
 	case failed != nil && failed.addr.IsValid() && isTaken(err):
-		who := f.holders.of(failed.addr)
+		who := f.holders.Of(failed.addr)
 		return &api.Problem{
 			Code: api.CodePortTaken, Title: "The local port is taken", Detail: fmt.Sprintf("%s is held by %s", failed.addr, who), Field: "listen",
 			Hint: fmt.Sprintf("Stop it, or choose another port: sallyport forward edit %s --url localhost:PORT", f.cfg.Hostname),

@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"sync"
 	"testing"
@@ -160,4 +161,36 @@ func TestNoLane(t *testing.T) {
 		t.Errorf("%d lanes asked for, %d moves", 1+len(l.asked), len(l.resumed))
 	}
 	l.edge.WaitEnded(3)
+}
+
+// Parked streams wait for their host; new ones do not, since another may serve them.
+func TestNewStreamsDoNotWaitForParkedOnes(t *testing.T) {
+	t.Parallel()
+	asked := make(chan func(), 1) // answers the first ticket to the host that is away
+	first := true
+	l := newLanes(t, nil, func(c *linktest.Conn, req uint32, m wire.Message) bool {
+		r, ok := m.(*wire.TicketRequest)
+		if !ok || r.Host == nil || !first {
+			return false
+		}
+		first = false
+		asked <- func() { c.Reply(req, &wire.Failure{Reason: wire.Reason{Code: wire.CodeNoConnector}}) }
+		return true
+	})
+	parked, err := l.Open(t.Context(), linktest.Hostname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.edge.CloseTrunks()
+	answer := <-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if s, err := l.Open(ctx, linktest.Hostname); err != nil {
+		t.Error(err)
+	} else {
+		echoThrough(t, s)
+	}
+	answer()
+	<-l.resumed
+	echoThrough(t, parked)
 }

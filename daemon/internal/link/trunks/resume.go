@@ -142,10 +142,7 @@ func (p *Pool) successor(ctx context.Context, tr *trunk) (*trunk, error) {
 			p.mu.Unlock()
 			return nil, ErrStopped
 		}
-		p.all[next] = struct{}{}
-		if p.byKey[tr.key] == nil {
-			p.byKey[tr.key] = next
-		}
+		p.all[next] = struct{}{} // new streams do not wait for it: another host may serve them
 	}
 	p.mu.Unlock()
 	select {

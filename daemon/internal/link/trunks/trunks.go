@@ -196,6 +196,9 @@ func (p *Pool) made(tr *trunk, t *wire.Trunk) {
 	defer p.mu.Unlock()
 	tr.wire = t
 	close(tr.ready)
+	if tr.want != nil && !tr.lane && p.byKey[tr.key] == nil {
+		p.byKey[tr.key] = tr
+	}
 	if tr.ended != nil {
 		t.CloseWith(tr.ended)
 	}

@@ -1,7 +1,8 @@
-package forward
+package holder
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/sallyport/sallyport/internal/tcptable"
@@ -22,6 +23,25 @@ func TestListenerOn(t *testing.T) {
 	} {
 		if got := listenerOn(rows, at(addr)); got != want {
 			t.Errorf("%s: %d, want %d", addr, got, want)
+		}
+	}
+}
+
+func TestHolderIsNamed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		h    Holder
+		want string
+	}{
+		{Holder{}, "another program"},
+		{Holder{User: "bob"}, "a program of user bob"},
+		{Holder{PID: 1 << 30, Program: "psql", User: "bob"}, "psql (pid 1073741824, user bob)"},
+		{Holder{PID: 1 << 30, Program: "psql"}, "psql (pid 1073741824)"},
+		{Holder{PID: os.Getpid(), Program: "x"}, "another forward of this daemon"},
+	}
+	for _, tt := range tests {
+		if got := tt.h.String(); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.h, got, tt.want)
 		}
 	}
 }

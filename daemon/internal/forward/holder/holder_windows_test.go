@@ -1,4 +1,4 @@
-package forward
+package holder
 
 import (
 	"os"
@@ -11,13 +11,13 @@ func TestProgramIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := holder{socket: uint64(os.Getpid())}
+	h := Holder{socket: uint64(os.Getpid())}
 	findProgram(&h)
 	if h.PID != os.Getpid() || h.Program != filepath.Base(exe) {
 		t.Errorf("%+v, want %d and %s", h, os.Getpid(), filepath.Base(exe))
 	}
-	none := holder{}
-	if findProgram(&none); none != (holder{}) {
+	none := Holder{}
+	if findProgram(&none); none != (Holder{}) {
 		t.Errorf("no socket: %+v", none)
 	}
 }

@@ -1,11 +1,11 @@
 //go:build !linux && !windows
 
-package forward
+package holder
 
 import "net/netip"
 
 // findSocket: this system is not asked.
-func findSocket(netip.AddrPort) holder { return holder{} }
+func findSocket(netip.AddrPort) Holder { return Holder{} }
 
 // findProgram: this system is not asked.
-func findProgram(*holder) {}
+func findProgram(*Holder) {}

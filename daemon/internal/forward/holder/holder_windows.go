@@ -1,4 +1,4 @@
-package forward
+package holder
 
 import (
 	"net/netip"
@@ -11,21 +11,21 @@ import (
 
 // findSocket looks a listening socket up by its port. Its process stands for its
 // number.
-func findSocket(addr netip.AddrPort) holder {
+func findSocket(addr netip.AddrPort) Holder {
 	for _, table := range []func() ([]tcptable.Row, error){tcptable.IPv4, tcptable.IPv6} {
 		rows, err := table()
 		if err != nil {
-			return holder{}
+			return Holder{}
 		}
 		if pid := listenerOn(rows, addr); pid != 0 {
-			return holder{socket: uint64(pid)}
+			return Holder{socket: uint64(pid)}
 		}
 	}
-	return holder{}
+	return Holder{}
 }
 
 // findProgram names the process. Without rights to it, it has its number alone.
-func findProgram(h *holder) {
+func findProgram(h *Holder) {
 	if h.socket == 0 {
 		return
 	}

@@ -1,4 +1,4 @@
-package forward
+package holder
 
 import (
 	"bufio"
@@ -14,21 +14,21 @@ import (
 const tcpListen = "0A"
 
 // findSocket looks a listening socket up by its port.
-func findSocket(addr netip.AddrPort) holder {
+func findSocket(addr netip.AddrPort) Holder {
 	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		if h, ok := findIn(name, addr.Port()); ok {
 			return h
 		}
 	}
-	return holder{}
+	return Holder{}
 }
 
 // findIn reads one table: columns are slot, local address, remote address,
 // state, ..., uid (7), timeout, inode (9).
-func findIn(name string, port uint16) (holder, bool) {
+func findIn(name string, port uint16) (Holder, bool) {
 	file, err := os.Open(name)
 	if err != nil {
-		return holder{}, false
+		return Holder{}, false
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
@@ -45,18 +45,18 @@ func findIn(name string, port uint16) (holder, bool) {
 		if err != nil || inode == 0 {
 			continue
 		}
-		h := holder{socket: inode, User: "uid " + columns[7]}
+		h := Holder{socket: inode, User: "uid " + columns[7]}
 		if u, err := user.LookupId(columns[7]); err == nil {
 			h.User = u.Username
 		}
 		return h, true
 	}
-	return holder{}, false
+	return Holder{}, false
 }
 
 // findProgram looks for the process that has the socket open. Other users'
 // processes show it to root only.
-func findProgram(h *holder) {
+func findProgram(h *Holder) {
 	if h.socket == 0 {
 		return
 	}

@@ -1,4 +1,8 @@
-package forward
+// Package holder finds the program that has a port, as far as the system tells:
+// Linux and Windows do.
+//
+// Concurrency: one goroutine at a time may use a Finder.
+package holder
 
 import (
 	"fmt"
@@ -8,9 +12,9 @@ import (
 	"github.com/sallyport/sallyport/internal/tcptable"
 )
 
-// holder is who has a port, as far as the system tells. A zero PID means that
+// Holder is who has a port, as far as the system tells. A zero PID means that
 // the program is not known, an empty User that its user is not.
-type holder struct {
+type Holder struct {
 	socket  uint64 // the listening socket, by the system's number
 	PID     int
 	Program string
@@ -18,7 +22,7 @@ type holder struct {
 }
 
 // String is for the middle of a sentence.
-func (h holder) String() string {
+func (h Holder) String() string {
 	switch {
 	case h.PID == os.Getpid():
 		return "another forward of this daemon"
@@ -32,14 +36,15 @@ func (h holder) String() string {
 	return "another program"
 }
 
-// holders remembers the last answer: looking through all processes is not
+// Finder remembers the last answer: looking through all processes is not
 // cheap, and a taken port is tried every two seconds.
-type holders struct {
+type Finder struct {
 	addr netip.AddrPort
-	last holder
+	last Holder
 }
 
-func (h *holders) of(addr netip.AddrPort) holder {
+// Of says who listens at an address.
+func (h *Finder) Of(addr netip.AddrPort) Holder {
 	found := findSocket(addr)
 	if found.socket != 0 && found.socket == h.last.socket && addr == h.addr {
 		return h.last
