@@ -145,11 +145,16 @@ func (s *Servers) postgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ready := exec.CommandContext(ctx, "pgbench", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-i", "-q", "-s", "1", "postgres")
-	if out, err := ready.CombinedOutput(); err != nil {
-		return fmt.Errorf("pgbench -i: %w\n%s", err, out)
-	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	// It listens a while before it takes anybody.
+	return harness.Poll(ctx, "PostgreSQL to be ready", func() (bool, error) {
+		out, err := exec.CommandContext(ctx, "pgbench", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-i", "-q", "-s", "1", "postgres").CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("pgbench -i: %w\n%s", err, out)
+		}
+		return err == nil, err
+	})
 }
 
 func credential(name string) (*syscall.Credential, error) {
