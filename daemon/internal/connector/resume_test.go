@@ -359,7 +359,7 @@ func TestStrangersDoNotResume(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newResumer(t, func(c *Config) { c.Timing.Grant = 100 * time.Millisecond })
+			r := newResumer(t, func(c *Config) { c.Timing.Grant = time.Second })
 			before := r.trunk(r.client)
 			s := r.served(before, wire.NewStreamID())
 			r.lose(before)

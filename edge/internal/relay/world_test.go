@@ -35,7 +35,7 @@ import (
 
 const (
 	app  = "tcp.site.com"
-	wait = 10 * time.Second // for what must come; never for what must not
+	wait = 30 * time.Second // for what must come; never for what must not
 )
 
 // world is a relay with real rooms on a real port.
