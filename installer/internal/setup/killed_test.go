@@ -35,7 +35,7 @@ func TestKilledUpgrade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := tree(t)
+			o := settled(t)
 			o.Role = manifest.Client
 			must(t, do(t, o, (*Setup).Install))
 			whole := snapshot(t, o.Root)

@@ -39,6 +39,15 @@ func tree(t *testing.T) Options {
 	return o
 }
 
+// settled is a tree that has the account already: making one takes longest.
+func settled(t *testing.T) Options {
+	t.Helper()
+	o := tree(t)
+	write(t, o.Root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nsallyport:x:999:999::/:/bin/false\n")
+	write(t, o.Root, "etc/group", "root:x:0:\nsallyport:x:999:\n")
+	return o
+}
+
 func write(t *testing.T, root, name, text string) {
 	t.Helper()
 	path := filepath.Join(root, name)
@@ -204,7 +213,7 @@ func TestFailedUpgradeIsUndone(t *testing.T) {
 		}
 		t.Run(filepath.Base(e.Path), func(t *testing.T) {
 			t.Parallel()
-			o := tree(t)
+			o := settled(t)
 			o.Role = manifest.Client
 			must(t, do(t, o, (*Setup).Install))
 			second(t, o)
