@@ -101,7 +101,7 @@ func TestSpecificationKnowsTheConstants(t *testing.T) {
 		"| PeekTimeout / MaxPeek | " + PeekTimeout.String() + " / " + strconv.Itoa(MaxPeek>>10) + " KiB |",
 		"| OpenWait / CloseWait | " + carrier.OpenWait.String() + " / " + strconv.Itoa(int(carrier.CloseWait.Seconds())) + " s |",
 		"| InitialWindow / MaxWindow | " + strconv.Itoa(envelope.InitialWindow>>10) + " KiB / " + strconv.Itoa(envelope.MaxWindow>>20) + " MiB |",
-		"| TrunkWindows / ProcessWindows / ProcessReplay | " + strconv.Itoa(envelope.TrunkWindows>>20) + " / " + strconv.Itoa(envelope.ProcessWindows>>20) + " / " + strconv.Itoa(envelope.ProcessReplay>>20) + " MiB |",
+		"| TrunkWindows / ProcessWindows / TrunkReplay / ProcessReplay | " + strconv.Itoa(envelope.TrunkWindows>>20) + " / " + strconv.Itoa(envelope.ProcessWindows>>20) + " / " + strconv.Itoa(envelope.TrunkReplay>>20) + " / " + strconv.Itoa(envelope.ProcessReplay>>20) + " MiB |",
 		"| YamuxWindow | " + strconv.Itoa(trunk.YamuxWindow>>20) + " MiB |",
 		"| MaxResume | " + strconv.Itoa(MaxResume) + " |",
 		"| LaneUnsent | " + strconv.Itoa(LaneUnsent>>20) + " MiB |",
