@@ -40,20 +40,33 @@ func (w *wine) trayActs() {
 	if err := os.MkdirAll(shots, 0o700); err != nil {
 		w.Fatal(err)
 	}
-	click := func(at []string) {
-		w.tool("xdotool", "mousemove", at[0], at[1], "click", "1")
-		<-time.After(time.Second) // nothing says that a menu is drawn
-	}
-	var out string
-	for started := time.Now(); time.Since(started) < patience; {
-		click(trayIcon)
-		w.tool("import", "-window", "root", filepath.Join(shots, "windows-tray.png"))
-		click(pauseForward)
-		if out, _ = w.run(windowsCtl, "forward", "list"); strings.Contains(out, "paused") {
+	for started := time.Now(); !w.menuIsOpen(); {
+		if time.Since(started) > patience {
+			w.Error("the tray opens no menu")
 			return
 		}
+		w.click(trayIcon)
 	}
-	w.Errorf("the tray paused nothing: %s", out)
+	w.tool("import", "-window", "root", filepath.Join(shots, "windows-tray.png"))
+	w.click(pauseForward)
+	w.says("paused", windowsCtl, "forward", "list")
+}
+
+func (w *wine) click(at []string) {
+	w.Helper()
+	w.tool("xdotool", "mousemove", at[0], at[1], "click", "1")
+}
+
+// menuIsOpen looks for a while: of the tray's windows only the menu is ever seen.
+func (w *wine) menuIsOpen() bool {
+	for range 50 {
+		cmd := exec.Command("xdotool", "search", "--onlyvisible", "--class", "sallyport-tray")
+		cmd.Env = w.env
+		if cmd.Run() == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // screen gives Windows a screen, until end is called.
