@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -27,22 +26,13 @@ var wsaPoll = windows.NewLazySystemDLL("ws2_32.dll").NewProc("WSAPoll")
 // peer has only ended its direction it is; a Windows that cannot tell that from a
 // reset refuses it.
 func alive(c net.Conn) error {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return fmt.Errorf("%T is no socket", c)
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return err
-	}
-	if cerr := raw.Control(func(fd uintptr) {
-		if err = established(windows.Handle(fd)); errors.Is(err, errors.ErrUnsupported) {
+	return ask(c, func(fd uintptr) error {
+		err := established(windows.Handle(fd))
+		if errors.Is(err, errors.ErrUnsupported) {
 			err = notOver(fd)
 		}
-	}); cerr != nil {
-		return cerr
-	}
-	return err
+		return err
+	})
 }
 
 // established asks for the state; ErrUnsupported where there is no such question.

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/sallyport/sallyport/internal/ipc"
 )
@@ -53,27 +54,11 @@ func New() (*Checker, error) {
 	return &Checker{kernel: k}, nil
 }
 
-// Supported says whether Check tells anything on this system.
+// Supported says whether a check tells anything on this system.
 func (k *Checker) Supported() bool { return supported }
 
 // Close gives the socket to the kernel back.
 func (k *Checker) Close() error { return k.kernel.close() }
-
-// Check is nil where the peer of an accepted connection is a socket of the OS
-// user uid (or nothing is known on this system at all).
-func (k *Checker) Check(c net.Conn, uid string) error {
-	if !supported {
-		return nil
-	}
-	got, err := k.kernel.uidOf(c)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnknown, err)
-	}
-	if got != uid {
-		return fmt.Errorf("%w: uid %s", ErrOther, got)
-	}
-	return nil
-}
 
 // Of returns the check for one owner: an account of that uid and, unless it is "",
 // that name. The uid of an account that is deleted is given to another one.
@@ -133,4 +118,20 @@ func addrPort(a net.Addr) (netip.AddrPort, error) {
 	}
 	ap := tcp.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
+}
+
+// ask has f ask the system about an accepted socket.
+func ask(c net.Conn, f func(fd uintptr) error) error {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("%T is no socket", c)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = f(fd) }); cerr != nil {
+		return cerr
+	}
+	return err
 }

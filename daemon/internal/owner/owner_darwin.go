@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,22 +56,13 @@ func sockets() (list []byte, err error) {
 // alive says whether the accepted socket is neither closed nor reset. Where the
 // peer has only ended its direction it is.
 func alive(c net.Conn) error {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return fmt.Errorf("%T is no socket", c)
-	}
-	raw, err := sc.SyscallConn()
+	var info *unix.TCPConnectionInfo
+	err := ask(c, func(fd uintptr) (err error) {
+		info, err = unix.GetsockoptTCPConnectionInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_CONNECTION_INFO)
+		return os.NewSyscallError("getsockopt TCP_CONNECTION_INFO", err)
+	})
 	if err != nil {
 		return err
-	}
-	var info *unix.TCPConnectionInfo
-	if cerr := raw.Control(func(fd uintptr) {
-		info, err = unix.GetsockoptTCPConnectionInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_CONNECTION_INFO)
-	}); cerr != nil {
-		return cerr
-	}
-	if err != nil {
-		return os.NewSyscallError("getsockopt TCP_CONNECTION_INFO", err)
 	}
 	if info.State != bsdEstablished && info.State != bsdCloseWait {
 		return fmt.Errorf("the connection is over (state %d)", info.State)

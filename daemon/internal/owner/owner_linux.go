@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,22 +73,13 @@ func (r row) usable(remote, local netip.AddrPort) error {
 // alive says whether the accepted socket is neither closed nor reset. Where the
 // peer has only ended its direction it is.
 func alive(c net.Conn) error {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return fmt.Errorf("%T is no socket", c)
-	}
-	raw, err := sc.SyscallConn()
+	var info *unix.TCPInfo
+	err := ask(c, func(fd uintptr) (err error) {
+		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		return os.NewSyscallError("getsockopt TCP_INFO", err)
+	})
 	if err != nil {
 		return err
-	}
-	var info *unix.TCPInfo
-	if cerr := raw.Control(func(fd uintptr) {
-		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	}); cerr != nil {
-		return cerr
-	}
-	if err != nil {
-		return os.NewSyscallError("getsockopt TCP_INFO", err)
 	}
 	if info.State != unix.BPF_TCP_ESTABLISHED && info.State != unix.BPF_TCP_CLOSE_WAIT {
 		return fmt.Errorf("the connection is over (state %d)", info.State)

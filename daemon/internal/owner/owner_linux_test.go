@@ -78,7 +78,7 @@ func TestMappedClientIsAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if err := k.Check(a, itself(t)); err != nil {
+	if err := k.Of(itself(t), "").Check(a); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,10 +125,10 @@ func TestAnotherUser(t *testing.T) {
 			if manner != "wait" {
 				io.Copy(io.Discard, a) // until its FIN
 			}
-			if err := k.Check(a, "0"); err == nil {
+			if err := k.Of("0", "").Check(a); err == nil {
 				t.Fatalf("connect %d (%s): admitted as root's", i, manner)
 			}
-			err = k.Check(a, strconv.Itoa(nobody))
+			err = k.Of(strconv.Itoa(nobody), "").Check(a)
 			if manner == "close" && !errors.Is(err, ErrUnknown) {
 				t.Fatalf("connect %d: closed, and %v", i, err)
 			}
@@ -176,7 +176,7 @@ func TestClosedChecker(t *testing.T) {
 	k.Close()
 	l := listen(t, "tcp4", "127.0.0.1:0")
 	_, accepted := pair(t, l, "tcp4", l.Addr().String())
-	if err := k.Check(accepted, itself(t)); !errors.Is(err, ErrUnknown) {
+	if err := k.Of(itself(t), "").Check(accepted); !errors.Is(err, ErrUnknown) {
 		t.Errorf("after Close: %v, want ErrUnknown", err)
 	}
 }

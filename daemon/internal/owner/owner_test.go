@@ -96,7 +96,7 @@ func TestOwnIsAdmitted(t *testing.T) {
 						t.Errorf("shared with this user %t: %v, want %v", let, err, want)
 					}
 				}
-				if err := k.Check(a, "12345"); !errors.Is(err, ErrOther) {
+				if err := k.Of("12345", "").Check(a); !errors.Is(err, ErrOther) {
 					t.Fatalf("for another owner: %v, want ErrOther", err)
 				}
 				c.Close()
@@ -115,14 +115,14 @@ func TestHalfClosedIsAdmittedAndClosedIsUnknown(t *testing.T) {
 			c, a := pair(t, f.l, "tcp", f.address)
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, a) // until the FIN is here
-			if err := k.Check(a, self); err != nil && tellsHalves(t, a) {
+			if err := k.Of(self, "").Check(a); err != nil && tellsHalves(t, a) {
 				t.Errorf("half-closed: %v", err)
 			}
 			c, a = pair(t, f.l, "tcp", f.address)
 			c.Close()
 			io.Copy(io.Discard, a)
 			for _, uid := range []string{self, "0"} {
-				err := k.Check(a, uid)
+				err := k.Of(uid, "").Check(a)
 				if closedIsUnknown && !errors.Is(err, ErrUnknown) || err == nil && uid != self {
 					t.Errorf("closed, owner %s: %v, want ErrUnknown", uid, err)
 				}
@@ -131,7 +131,7 @@ func TestHalfClosedIsAdmittedAndClosedIsUnknown(t *testing.T) {
 			c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 			a.Read(make([]byte, 1)) // until the RST is here
-			if err := k.Check(a, self); !errors.Is(err, ErrUnknown) {
+			if err := k.Of(self, "").Check(a); !errors.Is(err, ErrUnknown) {
 				t.Errorf("reset: %v, want ErrUnknown", err)
 			}
 		})
@@ -150,7 +150,7 @@ func TestListenerOnThePeersPortIsNotThePeer(t *testing.T) {
 	c.Close()
 	a.Read(make([]byte, 1))
 	listen(t, "tcp4", port)
-	if err := k.Check(a, itself(t)); !errors.Is(err, ErrUnknown) {
+	if err := k.Of(itself(t), "").Check(a); !errors.Is(err, ErrUnknown) {
 		t.Errorf("got %v, want ErrUnknown", err)
 	}
 }
@@ -161,7 +161,7 @@ func TestNoSocket(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	if err := k.Check(a, "0"); !errors.Is(err, ErrUnknown) {
+	if err := k.Of("0", "").Check(a); !errors.Is(err, ErrUnknown) {
 		t.Errorf("got %v, want ErrUnknown", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestManyAtOnce(t *testing.T) {
 		_, a := pair(t, l, "tcp4", l.Addr().String())
 		wg.Go(func() {
 			for range connects / 10 {
-				if err := k.Check(a, self); err != nil {
+				if err := k.Of(self, "").Check(a); err != nil {
 					t.Error(err)
 					return
 				}
