@@ -11,8 +11,8 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/test/faults/impair"
-	"github.com/sallyport/sallyport/test/faults/nginx"
 	"github.com/sallyport/sallyport/test/harness"
+	"github.com/sallyport/sallyport/test/nginx"
 )
 
 // OpenWeb is Open where links, trunks and lanes of both daemons are in WebSockets:
@@ -48,7 +48,7 @@ func (w *World) goBehind(ctx context.Context) (behind string, err error) {
 		w.cancel = func() { n.Close(); cancelWorld() }
 		behind, ca = "nginx", n.CA
 		for _, p := range proxies {
-			p.Target(n.Addr)
+			p.Target(n.HTTPS)
 		}
 	} else {
 		behind = "a proxy that refuses the direct forms: nginx is not installed"

@@ -26,7 +26,8 @@ import (
 	"github.com/sallyport/sallyport/test/harness"
 )
 
-// config is that of docs/operating.md, with paths of its own.
+// config is that of docs/operating.md, with paths of its own: one server hands on
+// by https, one by plain http.
 const config = `
 daemon off;
 master_process off;
@@ -41,19 +42,19 @@ http {
   uwsgi_temp_path DIR/uwsgi;
   scgi_temp_path DIR/scgi;
   map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+  ssl_certificate DIR/own.crt;
+  ssl_certificate_key DIR/own.key;
+  proxy_http_version 1.1;
+  proxy_set_header Host $http_host;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $connection_upgrade;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_read_timeout 1h;
+  proxy_buffering off;
   server {
-    listen LISTEN ssl;
-    ssl_certificate DIR/own.crt;
-    ssl_certificate_key DIR/own.key;
+    listen TO_HTTPS ssl;
     location / {
       proxy_pass https://EDGE;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_read_timeout 1h;
-      proxy_buffering off;
       proxy_ssl_protocols TLSv1.3;
       proxy_ssl_server_name on;
       proxy_ssl_name NAME;
@@ -61,13 +62,18 @@ http {
       proxy_ssl_trusted_certificate CA;
     }
   }
+  server {
+    listen TO_HTTP ssl;
+    location / { proxy_pass http://EDGE; }
+  }
 }
 `
 
 // Server is a running nginx.
 type Server struct {
-	// Addr is where it listens; CA a file of the edge's authority and its own.
-	Addr, CA string
+	// HTTPS and HTTP are where it listens, by what it speaks to the edge; CA a file
+	// of the edge's authority and its own.
+	HTTPS, HTTP, CA string
 
 	cmd *exec.Cmd
 }
@@ -81,12 +87,14 @@ func Start(ctx context.Context, program, dir, log string, e *harness.Edge) (*Ser
 	if err := ownCertificate(dir, e.Host, e.CA, s.CA); err != nil {
 		return nil, err
 	}
-	port, err := harness.FreePort(0)
-	if err != nil {
-		return nil, err
+	for _, at := range []*string{&s.HTTPS, &s.HTTP} {
+		port, err := harness.FreePort(0)
+		if err != nil {
+			return nil, err
+		}
+		*at = fmt.Sprintf("127.0.0.1:%d", port)
 	}
-	s.Addr = fmt.Sprintf("127.0.0.1:%d", port)
-	text := strings.NewReplacer("DIR", dir, "LISTEN", s.Addr, "NAME", e.Host, "CA", e.CA, "EDGE", e.Address()).Replace(config)
+	text := strings.NewReplacer("DIR", dir, "TO_HTTPS", s.HTTPS, "TO_HTTP", s.HTTP, "NAME", e.Host, "CA", e.CA, "EDGE", e.Address()).Replace(config)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -105,7 +113,7 @@ func Start(ctx context.Context, program, dir, log string, e *harness.Edge) (*Ser
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	err = harness.Poll(ctx, "nginx", func() (bool, error) {
-		c, err := net.Dial("tcp", s.Addr)
+		c, err := net.Dial("tcp", s.HTTPS)
 		if err != nil {
 			return false, err
 		}
