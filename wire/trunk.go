@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/hello"
 	"github.com/sallyport/sallyport/wire/lane"
 	"github.com/sallyport/sallyport/wire/socket"
@@ -21,6 +22,12 @@ type Trunk = trunk.Trunk
 
 // Stream is one forwarded TCP connection on a trunk.
 type Stream = stream.Stream
+
+// Budget bounds the memory of a session's streams.
+type Budget = envelope.Budget
+
+// NewBudget makes the budget of a session.
+func NewBudget() *Budget { return envelope.SessionBudget() }
 
 // Errors of a trunk's beginning.
 var (
@@ -44,6 +51,8 @@ type TrunkConfig struct {
 	// Resume says that streams outlive the loss of the trunk (Trunk.Remains); those
 	// of a lane always do.
 	Resume bool
+	// Budget is that of the session, of all its trunks and lanes; nil: one of its own.
+	Budget *Budget
 	// Log takes the trunk's life; nil logs nothing.
 	Log *slog.Logger
 }
@@ -114,7 +123,7 @@ func startTrunk(ctx context.Context, raw net.Conn, conn *tls.Conn, cfg TrunkConf
 	if err != nil {
 		return nil, err
 	}
-	c := trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Resume: cfg.Resume, Log: cfg.Log}
+	c := trunk.Config{ID: cfg.ID, Fingerprint: fingerprint, Resume: cfg.Resume, Budget: cfg.Budget, Log: cfg.Log}
 	switch {
 	case cfg.Carrier == CarrierLane:
 		return trunk.Lane(conn, raw, c, client), nil

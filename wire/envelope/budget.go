@@ -2,66 +2,66 @@ package envelope
 
 import "sync/atomic"
 
-// Bounds of what windows take beyond InitialWindow a stream, for one trunk and for
-// all of the process; and the same of what is kept for sending again.
+// Bounds of the windows of all streams together and of what they keep for sending
+// again: of one session, and of all of the process.
 const (
-	TrunkWindows   = 64 << 20
-	TrunkReplay    = 64 << 20
-	ProcessWindows = 256 << 20
-	ProcessReplay  = 256 << 20
+	SessionBuffers = 64 << 20
+	ProcessBuffers = 256 << 20
 )
 
-var (
-	processWindows = NewBudget(ProcessWindows, nil)
-	processReplay  = NewBudget(ProcessReplay, nil)
+// share is how many quarters of a budget one kind of use may fill.
+type share int64
+
+const (
+	// ofAll is for the least that a stream needs: it is always left room by the rest.
+	ofAll share = 4
+	// ofGrowth is for windows that grow and for what is kept.
+	ofGrowth share = 3
 )
 
-// TrunkBudget is one for the windows of a trunk.
-func TrunkBudget() *Budget { return NewBudget(TrunkWindows, processWindows) }
+// firstWindows are what a stream may begin with, the largest first: smaller where
+// its session has many.
+var firstWindows = [...]struct {
+	size int
+	of   share
+}{{FirstWindow, 1}, {FirstWindow / 4, 2}, {LeastWindow, ofAll}}
 
-// ReplayBudget is one for what is kept for sending again of the streams that began on a
-// trunk: another end that acknowledges nothing does not take all of the process's.
-func ReplayBudget() *Budget { return NewBudget(TrunkReplay, processReplay) }
+var process = newBudget(ProcessBuffers, nil)
 
-// Budget bounds what windows may take beyond InitialWindow each. It may stand
-// under another one, which then bounds the sum.
+// Budget bounds the windows of the streams of one session and what they keep. It
+// stands under that of the process, which then bounds the sum. A nil one has room
+// for everything.
 type Budget struct {
 	parent *Budget
 	max    int64
 	used   atomic.Int64
 }
 
-// NewBudget makes a budget of max bytes; parent may be nil.
-func NewBudget(max int64, parent *Budget) *Budget { return &Budget{parent: parent, max: max} }
+// SessionBudget makes one for a session.
+func SessionBudget() *Budget { return newBudget(SessionBuffers, process) }
 
-// Reserve takes n bytes where both this budget and its parent have them. A nil
-// budget has none.
-func (b *Budget) Reserve(n int) bool {
+func newBudget(max int64, parent *Budget) *Budget { return &Budget{parent: parent, max: max} }
+
+// reserve takes n bytes where that leaves this budget and its parent filled to no
+// more than the share.
+func (b *Budget) reserve(n int, of share) bool {
 	if b == nil {
-		return false
+		return true
 	}
-	if b.used.Add(int64(n)) > b.max || b.parent != nil && !b.parent.Reserve(n) {
+	if b.used.Add(int64(n)) > b.max/int64(ofAll)*int64(of) || !b.parent.reserve(n, of) {
 		b.used.Add(-int64(n))
 		return false
 	}
 	return true
 }
 
-// take takes n bytes whether they are there or not.
-func (b *Budget) take(n int) {
-	if b != nil {
-		b.used.Add(int64(n))
-		b.parent.take(n)
-	}
-}
-
-// Release gives n bytes back.
-func (b *Budget) Release(n int) {
+// release gives n bytes back.
+func (b *Budget) release(n int) {
 	if b == nil || n == 0 {
 		return
 	}
 	b.used.Add(-int64(n))
-	b.parent.Release(n)
+	b.parent.release(n)
 }
 
 // Used is what is taken.

@@ -2,15 +2,32 @@ package envelope
 
 import "sync"
 
-// Sizes of chunks: small ones for what is typed or asked, large ones for bulk.
+// Sizes of chunks: small ones for what is typed or asked, medium ones for a TLS
+// record, large ones for bulk.
 const (
-	smallChunk = 4 << 10
-	largeChunk = 64 << 10
+	smallChunk  = 4 << 10
+	mediumChunk = 16 << 10
+	largeChunk  = 64 << 10
 )
 
-var pools = [2]sync.Pool{
+var pools = [...]sync.Pool{
 	{New: func() any { return &Chunk{buf: make([]byte, smallChunk)} }},
+	{New: func() any { return &Chunk{buf: make([]byte, mediumChunk)} }},
 	{New: func() any { return &Chunk{buf: make([]byte, largeChunk)} }},
+}
+
+// take gives a chunk of at least n bytes, or the largest.
+func take(n int) *Chunk { return pools[class(n)].Get().(*Chunk) }
+
+// class is which pool has chunks of n bytes.
+func class(n int) int {
+	switch {
+	case n <= smallChunk:
+		return 0
+	case n <= mediumChunk:
+		return 1
+	}
+	return 2
 }
 
 // Chunk is a pooled buffer: Headroom, then payload. Whoever touches its payload
@@ -26,27 +43,19 @@ type Chunk struct {
 // NewChunk takes a chunk with room for n bytes of payload, or for MaxPayload
 // where n is more.
 func NewChunk(n int) *Chunk {
-	class := 0
-	if n > smallChunk-Headroom {
-		class = 1
-	}
-	c := pools[class].Get().(*Chunk)
+	c := take(Headroom + n)
 	c.r, c.w = Headroom, Headroom
 	return c
 }
 
 // Free gives the chunk back. Nobody may use it afterwards.
 func (c *Chunk) Free() {
-	class := 0
-	if len(c.buf) == largeChunk {
-		class = 1
-	}
 	c.next, c.pins, c.dropped = nil, 0, false
-	pools[class].Put(c)
+	pools[class(len(c.buf))].Put(c)
 }
 
 // Space is where further payload goes, at most MaxPayload bytes in all.
-func (c *Chunk) Space() []byte { return c.buf[c.w:min(len(c.buf), Headroom+MaxPayload)] }
+func (c *Chunk) Space() []byte { return c.buf[c.w:] }
 
 // Grow says that n bytes were put into Space.
 func (c *Chunk) Grow(n int) { c.w += n }

@@ -7,11 +7,12 @@
 // was granted, holds what the local socket has not taken, and decides when to
 // acknowledge and how large the window is. State joins both with the stream's
 // id and epoch; its Attachment and Attach are the whole of resuming. Chunk is a
-// pooled buffer with headroom for the frame headers, Budget bounds windows.
+// pooled buffer with headroom for the frame headers, Budget bounds windows and what
+// is kept, for all streams of a session.
 //
 // Units and limits: positions count payload bytes from the start of the stream;
-// FIN takes one more position. A window begins with InitialWindow and grows to
-// MaxWindow at most.
+// FIN takes one more position. A window begins with FirstWindow, or less in a session
+// of many streams, and grows to MaxWindow at most.
 //
 // Errors: every error is a breach of the protocol by the peer.
 //

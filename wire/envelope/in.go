@@ -21,10 +21,32 @@ type In struct {
 	finTaken  bool // and was delivered
 }
 
-// Open sets the window with which receiving begins.
-func (i *In) Open(window int) {
-	i.window = window
-	i.limit = max(i.limit, i.delivered+uint64(window))
+// Early reserves the window that a client has before the Verdict (host); false
+// where the session has too many streams.
+func (i *In) Early() bool { return i.widen(EarlyWindow, ofAll) }
+
+// Open reserves the window with which receiving begins: a smaller one where the
+// session has many streams; false where it has too many.
+func (i *In) Open() bool {
+	for _, first := range firstWindows {
+		if i.widen(first.size, first.of) {
+			return true
+		}
+	}
+	return false
+}
+
+// widen makes the window at least as large as size, if the budget has that.
+func (i *In) widen(size int, of share) bool {
+	if i.window >= size {
+		return true
+	}
+	if !i.budget.reserve(size-i.window, of) {
+		return false
+	}
+	i.window = size
+	i.limit = max(i.limit, i.delivered+uint64(size))
+	return true
 }
 
 // Check says whether a DATA frame of n bytes is within the rules.
@@ -44,11 +66,25 @@ func (i *In) Begin(n int) (*Chunk, []byte) {
 	space := i.q.room(n)
 	if space == nil || i.detached {
 		i.detached = false
-		i.q.push(NewChunk(n))
+		c := take(min(n, i.most()))
+		c.r, c.w = 0, 0 // it is never sent
+		i.q.push(c)
 		space = i.q.tail.Space()
 	}
 	i.q.tail.pin()
 	return i.q.tail, space[:min(n, len(space))]
+}
+
+// most is how large a chunk may be: a window that is full takes little more memory
+// than its bytes.
+func (i *In) most() int {
+	switch {
+	case i.window < 4*mediumChunk:
+		return smallChunk
+	case i.window < 4*largeChunk:
+		return mediumChunk
+	}
+	return largeChunk
 }
 
 // Commit says that n bytes were put into the room of Begin.
@@ -142,8 +178,8 @@ func (i *In) position() uint64 {
 func (i *In) Ack(now time.Time, rtt time.Duration) Acking {
 	if half := uint64(i.window / 2); i.delivered-i.grownAt >= half {
 		quick := rtt > 0 && !i.grown.IsZero() && now.Sub(i.grown) < 4*rtt
-		if quick && i.window < MaxWindow && i.budget.Reserve(i.window) {
-			i.window *= 2
+		if quick && i.window < MaxWindow {
+			i.widen(2*i.window, ofGrowth)
 		}
 		i.grown, i.grownAt = now, i.delivered
 	}
@@ -155,19 +191,6 @@ func (i *In) Ack(now time.Time, rtt time.Duration) Acking {
 // Detach says that what comes next is of another carrier: the room that Begin gave
 // to the reader of the last one is not given again.
 func (i *In) Detach() { i.detached = i.q.tail != nil }
-
-// Move puts the window under another budget, whether that has room or not: what
-// was granted is granted.
-func (i *In) Move(b *Budget) {
-	if b == i.budget {
-		return
-	}
-	if extra := i.window - InitialWindow; extra > 0 {
-		b.take(extra)
-		i.budget.Release(extra)
-	}
-	i.budget = b
-}
 
 // Last is the newest acknowledgement once more.
 func (i *In) Last() Acking { return Acking{Delivered: i.position(), Limit: i.limit} }
@@ -187,8 +210,6 @@ func (i *In) Window() int { return i.window }
 // Drop frees everything: the stream is over.
 func (i *In) Drop() {
 	i.q.clear()
-	if i.window > InitialWindow {
-		i.budget.Release(i.window - InitialWindow)
-		i.window = InitialWindow
-	}
+	i.budget.release(i.window)
+	i.window = 0
 }

@@ -7,15 +7,15 @@ import (
 
 // Windows.
 const (
-	// EarlyWindow is what a client may send before the Verdict.
-	EarlyWindow = 16 << 10
-	// InitialWindow is what each side may send once the Verdict is ok.
-	InitialWindow = 64 << 10
+	// EarlyWindow is what a client may send before it has heard of a larger window.
+	EarlyWindow = LeastWindow
+	// LeastWindow is the window of a stream in a session that has very many, and what
+	// each may keep for sending again whatever the others keep.
+	LeastWindow = 4 << 10
+	// FirstWindow is the window with which a stream begins elsewhere.
+	FirstWindow = 64 << 10
 	// MaxWindow is the most a window grows to.
 	MaxWindow = 16 << 20
-	// keepWhole is the payload from which a chunk is kept as it is for sending
-	// it again; less is copied together.
-	keepWhole = 16 << 10
 )
 
 // Breaches of the sequence's rules.
@@ -36,31 +36,32 @@ type Out struct {
 	end    uint64 // end of the payload taken in
 	limit  uint64 // the peer's
 	budget *Budget
-	extra  int // what may be kept beyond InitialWindow, out of budget
+	open   bool
+	extra  int // what may be kept beyond LeastWindow, out of budget
 	fin    bool
 	finOut bool // FIN went to the carrier
 	finAck bool
 }
 
-// Open sets the limit with which sending begins.
-func (o *Out) Open(limit uint64) { o.limit = max(o.limit, limit) }
+// Open lets sending begin, with a limit where the peer has not set one.
+func (o *Out) Open(limit uint64) { o.open, o.limit = true, max(o.limit, limit) }
 
-// Room is how many bytes may be taken in now. It is bounded by the peer's limit
-// and by what may be kept for sending again.
-func (o *Out) Room() int {
-	if o.fin {
+// Room is how many bytes may be taken in now, where want would be. It is bounded by
+// the peer's limit and by what may be kept for sending again.
+func (o *Out) Room(want int) int {
+	if o.fin || !o.open {
 		return 0
 	}
+	granted := int(min(o.limit-o.end, MaxPayload))
 	kept := int(o.end - min(o.acked, o.end))
-	wanted := int(min(o.limit-o.end, MaxPayload))
-	for o.extra < MaxWindow-InitialWindow && InitialWindow+o.extra-kept < wanted {
-		more := min(InitialWindow+o.extra, MaxWindow-InitialWindow-o.extra)
-		if !o.budget.Reserve(more) {
+	for want = min(want, granted); LeastWindow+o.extra-kept < want && o.extra < MaxWindow; {
+		more := max(o.extra, 4*LeastWindow)
+		if !o.budget.reserve(more, ofGrowth) {
 			break
 		}
 		o.extra += more
 	}
-	return max(0, min(int(o.limit-o.end), InitialWindow+o.extra-kept))
+	return max(0, min(granted, LeastWindow+o.extra-kept))
 }
 
 // Fresh says whether everything taken in went to the carrier: only then Put
@@ -70,10 +71,10 @@ func (o *Out) Fresh() bool { return o.pos == o.end }
 // Put takes the payload of a fresh chunk into the sequence and gives the frame
 // to write, with an acknowledgement in front where ack is not nil, and in front
 // of all that Prefix bytes for the carrier. It is valid until Sent. The payload
-// must fit Room.
+// must fit Room, but that it may keep one chunk more than there is room for.
 func (o *Out) Put(c *Chunk, ack *Acking) (frame []byte) {
 	p := c.Payload()
-	if len(p) >= keepWhole {
+	if len(p) >= len(c.buf)/2 { // else copied together: what is kept takes little more memory than its bytes
 		o.q.push(c)
 		o.q.n += len(p)
 		c.pin()
@@ -90,7 +91,8 @@ func (o *Out) keep(p []byte) {
 	for len(p) > 0 {
 		space := o.q.room(len(p))
 		if space == nil {
-			o.q.push(NewChunk(len(p)))
+			o.q.push(take(len(p)))
+			o.q.tail.r, o.q.tail.w = 0, 0
 			space = o.q.room(len(p))
 		}
 		n := copy(space, p)
@@ -201,6 +203,6 @@ func (o *Out) Drop() {
 }
 
 func (o *Out) release() {
-	o.budget.Release(o.extra)
+	o.budget.release(o.extra)
 	o.extra = 0
 }

@@ -43,10 +43,11 @@ func (s *State) Speak(b []byte, set Say, w Words, over bool, rtt time.Duration) 
 	return b
 }
 
-// First appends the first frame of a carrier: OPEN in epoch 0, ATTACH later.
+// First appends the first frame of a carrier: OPEN in epoch 0, with the window that
+// the host may fill, ATTACH later.
 func (s *State) First(b []byte, epoch uint32) []byte {
 	if epoch == 0 {
-		return AppendOpen(b, Opening{ID: s.ID, Trace: s.Trace})
+		return AppendAck(AppendOpen(b, Opening{ID: s.ID, Trace: s.Trace}), s.In.Last())
 	}
 	return AppendAttach(b, s.Attachment(epoch))
 }

@@ -12,11 +12,10 @@ type State struct {
 	In    In
 }
 
-// Init prepares a state; the budgets bound what windows and what is kept for
-// sending again may take beyond InitialWindow (nil: nothing).
-func (s *State) Init(o Opening, window, replay *Budget) {
+// Init prepares a state; the budget bounds its windows and what it keeps.
+func (s *State) Init(o Opening, b *Budget) {
 	s.ID, s.Trace = o.ID, o.Trace
-	s.In.budget, s.Out.budget = window, replay
+	s.In.budget, s.Out.budget = b, b
 }
 
 // Attachment is what this side says first on a carrier of the given epoch.
@@ -41,6 +40,9 @@ func (s *State) Attach(a Attachment, own bool) error {
 	s.Epoch = a.Epoch
 	return nil
 }
+
+// Carried is how much payload was taken in and came, together.
+func (s *State) Carried() uint64 { return s.Out.Total() + s.In.Total() }
 
 // Over says that both directions ended in order.
 func (s *State) Over() bool { return s.Out.Done() && s.In.Done() }

@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -18,15 +19,15 @@ type side struct {
 
 func newPair(seed uint64, size int) (a, b *side) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	budget := NewBudget(64<<20, nil)
+	budget := newBudget(SessionBuffers, nil)
 	for _, s := range []**side{&a, &b} {
 		*s = &side{source: make([]byte, r.IntN(size+1))}
 		for i := range (*s).source {
 			(*s).source[i] = byte(r.Uint32())
 		}
-		(*s).Init(Opening{ID: [16]byte{1}}, budget, budget)
-		(*s).Out.Open(InitialWindow)
-		(*s).In.Open(InitialWindow)
+		(*s).Init(Opening{ID: [16]byte{1}}, budget)
+		(*s).Out.Open(FirstWindow)
+		(*s).In.Open()
 	}
 	return a, b
 }
@@ -59,7 +60,7 @@ func (s *side) sendSome(r *rand.Rand) {
 		s.pending = append(AppendData(s.pending, n), p[:n]...)
 		return
 	}
-	if n := min(s.Out.Room(), len(s.source), 1+r.IntN(MaxPayload)); n > 0 {
+	if n := min(s.Out.Room(MaxPayload), len(s.source), 1+r.IntN(MaxPayload)); n > 0 {
 		c := NewChunk(n)
 		n = copy(c.Space(), s.source[:n])
 		c.Grow(n)
@@ -195,14 +196,14 @@ func TestAttachIsChecked(t *testing.T) {
 		{"an end that was not sent", Attachment{ID: [16]byte{1}, Epoch: 4, Received: 100, FinSeen: true}, ErrOffset},
 	} {
 		var s State
-		s.Init(Opening{ID: [16]byte{1}}, nil, nil)
+		s.Init(Opening{ID: [16]byte{1}}, nil)
 		s.Epoch = 3
-		s.Out.Open(InitialWindow)
+		s.Out.Open(FirstWindow)
 		c := NewChunk(100)
 		c.Grow(100)
 		s.Out.Put(c, nil)
 		s.Out.Sent(c)
-		if err := s.Out.Ack(Acking{Delivered: 40, Limit: InitialWindow}); err != nil {
+		if err := s.Out.Ack(Acking{Delivered: 40, Limit: FirstWindow}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Attach(test.a, false); !errors.Is(err, test.want) {
@@ -218,14 +219,14 @@ func TestAckIsChecked(t *testing.T) {
 		ack  Acking
 		want error
 	}{
-		{"of what was sent", Acking{100, 100 + InitialWindow}, nil},
+		{"of what was sent", Acking{100, 100 + FirstWindow}, nil},
 		{"an old one", Acking{0, 1}, nil},
 		{"of more", Acking{101, 101}, ErrAck},
 		{"with too large a window", Acking{0, MaxWindow + 1}, ErrLimit},
 		{"with a limit about to overflow", Acking{1, 1<<64 - 1}, ErrLimit},
 	} {
 		var o Out
-		o.Open(InitialWindow)
+		o.Open(FirstWindow)
 		c := NewChunk(100)
 		c.Grow(100)
 		o.Put(c, nil)
@@ -275,10 +276,10 @@ func TestChunkInWriteIsNotReused(t *testing.T) {
 func TestSmallFramesAreKeptTogether(t *testing.T) {
 	t.Parallel()
 	var in In
-	in.Open(InitialWindow)
+	in.Open()
 	var out Out
-	out.Open(InitialWindow)
-	for range InitialWindow {
+	out.Open(FirstWindow)
+	for range FirstWindow {
 		if err := in.Check(1); err != nil {
 			t.Fatal(err)
 		}
@@ -295,15 +296,15 @@ func TestSmallFramesAreKeptTogether(t *testing.T) {
 		for c := q.head; c != nil; c = c.next {
 			size += len(c.buf)
 		}
-		if size > 2*InitialWindow {
-			t.Errorf("%s: %d bytes take %d", name, InitialWindow, size)
+		if size > 2*FirstWindow {
+			t.Errorf("%s: %d bytes take %d", name, FirstWindow, size)
 		}
 	}
 	if err := in.Check(1); !errors.Is(err, ErrLimit) {
 		t.Errorf("beyond the window: %v", err)
 	}
-	if out.Room() != 0 {
-		t.Errorf("room %d beyond the window", out.Room())
+	if out.Room(1) != 0 {
+		t.Errorf("room %d beyond the window", out.Room(1))
 	}
 	in.Drop()
 	out.Drop()
@@ -316,21 +317,26 @@ func TestWindowDoublesWhileItIsWhatHolds(t *testing.T) {
 		name   string
 		pause  time.Duration // per quarter of the window
 		budget int64
+		first  int
 		want   int
 	}{
-		{"delivered within a round trip", rtt / 4, MaxWindow, MaxWindow},
-		{"delivered slowly", 10 * rtt, MaxWindow, InitialWindow},
-		{"no budget", rtt / 4, 0, InitialWindow},
-		{"some budget", rtt / 4, 3 * InitialWindow, 4 * InitialWindow},
+		{"delivered within a round trip", rtt / 4, 2 * MaxWindow, FirstWindow, MaxWindow},
+		{"delivered slowly", 10 * rtt, 2 * MaxWindow, FirstWindow, FirstWindow},
+		{"a budget for the first", rtt / 4, 4 * FirstWindow, FirstWindow, 2 * FirstWindow},
+		{"a budget of three quarters", rtt / 4, 8 * FirstWindow, FirstWindow, 4 * FirstWindow},
+		{"a small budget", rtt / 4, FirstWindow, FirstWindow / 4, FirstWindow / 2},
+		{"the least", rtt / 4, LeastWindow, LeastWindow, LeastWindow},
 	} {
-		budget := NewBudget(test.budget, nil)
+		budget := newBudget(test.budget, nil)
 		var in In
 		in.budget = budget
-		in.Open(InitialWindow)
+		if !in.Open() || in.Window() != test.first {
+			t.Errorf("%s: begins with %d", test.name, in.Window())
+		}
 		now := time.Now()
 		for range 100 {
 			for !in.Due() {
-				c, space := in.Begin(16 << 10)
+				c, space := in.Begin(LeastWindow)
 				in.Commit(c, len(space))
 				chunk, b := in.Next()
 				in.Take(chunk, len(b))
@@ -341,9 +347,10 @@ func TestWindowDoublesWhileItIsWhatHolds(t *testing.T) {
 		if in.Window() != test.want {
 			t.Errorf("%s: window %d, want %d", test.name, in.Window(), test.want)
 		}
-		if used := budget.Used(); used != int64(in.Window()-InitialWindow) {
+		if used := budget.Used(); used != int64(in.Window()) {
 			t.Errorf("%s: budget used %d", test.name, used)
 		}
+		in.Drop()
 		in.Drop()
 		if used := budget.Used(); used != 0 {
 			t.Errorf("%s: budget used %d at the end", test.name, used)
@@ -351,21 +358,72 @@ func TestWindowDoublesWhileItIsWhatHolds(t *testing.T) {
 	}
 }
 
-func TestKeptBytesAreBudgeted(t *testing.T) {
+// Streams begin with less the more of them there are, and what they were granted
+// stays within the budget: no one is ended for what it was allowed.
+func TestManyStreamsBeginSmall(t *testing.T) {
 	t.Parallel()
-	budget := NewBudget(InitialWindow, nil)
-	var o Out
-	o.budget = budget
-	o.Open(MaxWindow)
-	for o.Room() > 0 {
-		c := NewChunk(o.Room())
-		c.Grow(min(o.Room(), len(c.Space())))
+	budget := newBudget(SessionBuffers, nil)
+	begun := map[int]int{}
+	var all []*In
+	for {
+		in := &In{budget: budget}
+		if !in.Early() {
+			break
+		}
+		if in.Window() != EarlyWindow || !in.Open() {
+			t.Fatalf("window %d after %v", in.Window(), begun)
+		}
+		begun[in.Window()]++
+		all = append(all, in)
+	}
+	want := map[int]int{
+		FirstWindow:     SessionBuffers / 4 / FirstWindow,
+		FirstWindow / 4: SessionBuffers / 4 / (FirstWindow / 4),
+		LeastWindow:     SessionBuffers / 2 / LeastWindow,
+	}
+	if !maps.Equal(begun, want) || budget.Used() != SessionBuffers {
+		t.Errorf("begun %v with %d, want %v", begun, budget.Used(), want)
+	}
+	if (&In{budget: budget}).Open() {
+		t.Error("one more has a window")
+	}
+	for _, in := range all {
+		in.Drop()
+	}
+	if budget.Used() != 0 {
+		t.Errorf("%d used at the end", budget.Used())
+	}
+}
+
+// fill takes in all that there is room for.
+func fill(o *Out) {
+	for o.Room(MaxPayload) > 0 {
+		c := NewChunk(o.Room(MaxPayload))
+		c.Grow(min(o.Room(MaxPayload), len(c.Space())))
 		o.Put(c, nil)
 		o.Sent(c)
 	}
-	if o.Kept() != 2*InitialWindow || budget.Used() != InitialWindow {
+}
+
+func TestKeptBytesAreBudgeted(t *testing.T) {
+	t.Parallel()
+	budget := newBudget(4*MaxPayload, nil)
+	var o Out
+	o.budget = budget
+	o.Open(MaxWindow)
+	if o.Room(100) < 100 || budget.Used() != 0 {
+		t.Errorf("room for 100 is %d, and takes %d", o.Room(100), budget.Used())
+	}
+	fill(&o)
+	if o.Kept() != int(LeastWindow+budget.Used()) || budget.Used() < MaxPayload || budget.Used() > 3*MaxPayload {
 		t.Errorf("keeps %d, budget %d", o.Kept(), budget.Used())
 	}
+	other := Out{budget: budget}
+	other.Open(MaxWindow)
+	if other.Room(MaxPayload) < LeastWindow {
+		t.Errorf("another has room for %d", other.Room(MaxPayload))
+	}
+	other.Drop()
 	if err := o.Ack(Acking{Delivered: o.Total(), Limit: o.Total()}); err != nil {
 		t.Fatal(err)
 	}
@@ -376,46 +434,68 @@ func TestKeptBytesAreBudgeted(t *testing.T) {
 
 func TestBudgetUnderBudget(t *testing.T) {
 	t.Parallel()
-	all := NewBudget(100, nil)
-	x, y := NewBudget(80, all), NewBudget(80, all)
-	if !x.Reserve(70) || x.Reserve(20) || y.Reserve(40) || !y.Reserve(30) {
+	all := newBudget(100, nil)
+	x, y := newBudget(80, all), newBudget(80, all)
+	if !x.reserve(70, ofAll) || x.reserve(20, ofAll) || y.reserve(40, ofAll) || y.reserve(30, ofGrowth) || !y.reserve(30, ofAll) {
 		t.Errorf("used %d and %d of %d", x.Used(), y.Used(), all.Used())
 	}
-	x.Release(70)
-	y.Release(30)
+	x.release(70)
+	y.release(30)
 	if x.Used() != 0 || y.Used() != 0 || all.Used() != 0 {
 		t.Errorf("used %d and %d of %d at the end", x.Used(), y.Used(), all.Used())
 	}
-	var none *Budget
-	if none.Reserve(1) {
-		t.Error("a nil budget gives")
-	}
 }
 
-// Another end that acknowledges nothing takes what one trunk may keep, and leaves
+// Another end that acknowledges nothing takes what one session may keep, and leaves
 // the rest of the process's to others.
-func TestReplayIsBoundedForATrunk(t *testing.T) {
-	mine, other := ReplayBudget(), ReplayBudget()
+func TestKeptIsBoundedForASession(t *testing.T) {
+	t.Parallel()
+	all := newBudget(ProcessBuffers, nil)
+	mine, other := newBudget(SessionBuffers, all), newBudget(SessionBuffers, all)
 	keep := func(b *Budget) (kept int) {
 		for range 8 {
 			var s State
-			s.Init(Opening{}, nil, b)
-			t.Cleanup(s.Drop)
+			s.Init(Opening{}, b)
 			s.Out.Open(MaxWindow)
-			for s.Out.Room() > 0 {
-				c := NewChunk(MaxPayload)
-				c.Grow(min(s.Out.Room(), MaxPayload))
-				kept += len(c.Payload())
-				s.Out.Put(c, nil)
-				s.Out.Sent(c)
-			}
+			fill(&s.Out)
+			kept += s.Out.Kept()
 		}
 		return kept
 	}
-	if n := keep(mine); n > TrunkReplay+8*InitialWindow {
-		t.Errorf("%d MiB are kept of one trunk", n>>20)
+	if n := keep(mine); n > SessionBuffers/4*3+8*LeastWindow {
+		t.Errorf("%d MiB are kept of one session", n>>20)
 	}
-	if n := keep(other); n < TrunkReplay/2 {
+	if n := keep(other); n < SessionBuffers/2 {
 		t.Errorf("only %d MiB are left to another", n>>20)
+	}
+}
+
+// However a window is filled, what waits takes at most half as much memory again as
+// was granted.
+func TestFullWindowsTakeWhatWasGranted(t *testing.T) {
+	t.Parallel()
+	for _, window := range []int{LeastWindow, FirstWindow / 4, FirstWindow, 16 * FirstWindow} {
+		for _, frame := range []int{1, 1000, LeastWindow - 1, 5000, 20_000, MaxPayload} {
+			in := In{window: window, limit: uint64(window)}
+			for left := window; left > 0; {
+				n := min(left, frame)
+				if err := in.Check(n); err != nil {
+					t.Fatal(err)
+				}
+				for left -= n; n > 0; {
+					c, space := in.Begin(n)
+					in.Commit(c, len(space))
+					n -= len(space)
+				}
+			}
+			size := 0
+			for c := in.q.head; c != nil; c = c.next {
+				size += len(c.buf)
+			}
+			if size > window*3/2 {
+				t.Errorf("a window of %d in frames of %d takes %d", window, frame, size)
+			}
+			in.Drop()
+		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 // Outlet is a stream as a Writer sees it.
 type Outlet interface {
-	// WaitRoom waits until something may be sent, and says how much. It ends, too,
-	// where the probe finds the socket broken.
-	WaitRoom(p *socket.Probe) (int, error)
+	// WaitRoom waits until something may be sent, and says how much; want would be.
+	// It ends, too, where the probe finds the socket broken.
+	WaitRoom(p *socket.Probe, want int) (int, error)
 	// Send sends a chunk, and gives it away.
 	Send(chunk *envelope.Chunk, p *socket.Probe) error
 }
@@ -28,7 +28,7 @@ func (w *Writer) Write(to Outlet, p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for n < len(p) {
-		room, err := to.WaitRoom(nil)
+		room, err := to.WaitRoom(nil, len(p)-n)
 		if err != nil {
 			return n, err
 		}
@@ -52,16 +52,13 @@ func (w *Writer) ReadFrom(to Outlet, r io.Reader, probe *socket.Probe) (total in
 	room := 0
 	src := socket.NewReader(r,
 		func() []byte {
-			n := min(room, envelope.MaxPayload)
-			if !w.bulk {
-				n = min(n, firstRead)
-			}
+			n := min(room, w.want())
 			chunk = envelope.NewChunk(n)
 			return chunk.Space()[:min(n, len(chunk.Space()))]
 		},
 		func() { chunk.Free(); chunk = nil })
 	for {
-		if room, err = to.WaitRoom(probe); err != nil {
+		if room, err = to.WaitRoom(probe, w.want()); err != nil {
 			return total, err
 		}
 		n, rerr := src.Read()
@@ -85,3 +82,11 @@ func (w *Writer) ReadFrom(to Outlet, r io.Reader, probe *socket.Probe) (total in
 // firstRead is what a small chunk takes; a read that fills it makes the next
 // one large.
 const firstRead = 4<<10 - envelope.Headroom
+
+// want is how much the next read is worth.
+func (w *Writer) want() int {
+	if w.bulk {
+		return envelope.MaxPayload
+	}
+	return firstRead
+}

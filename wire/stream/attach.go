@@ -149,7 +149,6 @@ func (s *Stream) takeCarrierLocked(c *carriage) {
 	}
 	s.last.mux.forget(s)
 	s.c, s.last, s.parkedAt = c, c, time.Time{}
-	s.state.In.Move(c.mux.windows)
 }
 
 // detachLocked takes the carrier off a stream that is not over. What it still

@@ -10,10 +10,13 @@ import (
 	"github.com/sallyport/sallyport/wire/reason"
 )
 
-// Breaches that a stream's reader finds.
+// What a carrier's reader ends with; the first two are breaches.
 var (
 	errUnexpected = errors.New("frame that has no place here")
 	errLate       = errors.New("a stream is not opened or not closed by the other end")
+	// errUnknown is the answer to ATTACH for a stream that this end does not hold.
+	errUnknown = &reason.Reason{Code: reason.CarrierLost, Text: "the stream is not known here"}
+	errNothing = errors.New("nothing is to be carried") // a run that has opened nothing
 )
 
 // carriage is one carrier and what a stream has of it. The stream that owns it
@@ -124,12 +127,6 @@ func (c *carriage) open() error {
 	return nil
 }
 
-// errUnknown is the answer to ATTACH for a stream that this end does not hold.
-var errUnknown = &reason.Reason{Code: reason.CarrierLost, Text: "the stream is not known here"}
-
-// errNothing ends a run that has opened nothing.
-var errNothing = errors.New("nothing is to be carried")
-
 // readFrames handles frames until the carrier ends: the error is then a
 // *envelope.CarrierError, any other one a breach of the protocol. What comes
 // after the stream's end, or after the stream went on with another carrier, is
@@ -204,6 +201,7 @@ func (c *carriage) readFirst(s *Stream, kind envelope.Type, body []byte) error {
 	s.state.ID, s.state.Trace = o.ID, o.Trace
 	s.knocks = a != nil
 	over := s.over
+	crowded := a == nil && !over && !s.state.In.Early()
 	if !over {
 		c.Await(0)
 		c.attached = a == nil
@@ -213,17 +211,20 @@ func (c *carriage) readFirst(s *Stream, kind envelope.Type, body []byte) error {
 	}
 	k := c.knock
 	s.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		return nil
-	}
-	if k != nil && !c.mux.Resumes() {
+	case crowded:
+		s.Refuse(errCrowded)
+		return nil
+	case k != nil && !c.mux.Resumes():
 		s.Reset(errUnknown)
 		return nil
 	}
 	select {
 	case c.mux.accepted <- s:
 	default: // cannot be: who waits is bounded by the channel's size
-		s.Refuse(&reason.Reason{Code: reason.Limit})
+		s.Refuse(errCrowded)
 	}
 	if k != nil {
 		select {
@@ -258,7 +259,7 @@ func (c *carriage) readData(s *Stream, n int) error {
 		s.state.In.Commit(chunk, len(space))
 		n -= len(space)
 	}
-	s.noteLocked()
+	s.hooks.Note(s.state.Carried())
 	s.rcond.Broadcast()
 	s.mu.Unlock()
 	s.pump()
@@ -324,7 +325,6 @@ func (c *carriage) onVerdict(s *Stream, body []byte) error {
 	}
 	s.verdict = admitted
 	c.mux.Answered(false)
-	s.state.Out.Open(envelope.InitialWindow)
 	s.wcond.Broadcast()
 	return nil
 }
@@ -365,13 +365,13 @@ func (c *carriage) onAttach(s *Stream, body []byte) error {
 	if s.state.Out.Fresh() {
 		c.Urge()
 		s.wcond.Broadcast()
-	} else {
-		c.writing = true
-		c.mux.Spawn(func() { // ends with the carrier at the latest
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.replayLocked(c)
-		})
+		return nil
 	}
+	c.writing = true
+	c.mux.Spawn(func() { // ends with the carrier at the latest
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.replayLocked(c)
+	})
 	return nil
 }

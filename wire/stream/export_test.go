@@ -3,6 +3,8 @@ package stream
 import (
 	"io"
 	"net"
+
+	"github.com/sallyport/sallyport/wire/envelope"
 )
 
 var (
@@ -24,7 +26,7 @@ func (s *Stream) Held() (kept, waiting int) {
 func (s *Stream) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state.Out.Room() == 0 && s.state.Out.Kept() > 0
+	return s.state.Out.Room(envelope.MaxPayload) == 0 && s.state.Out.Kept() > 0
 }
 
 // Window is the present window of what comes in.
@@ -42,8 +44,8 @@ func (s *Stream) Listed() bool {
 // Mux is what the stream shares.
 func (s *Stream) Mux() *Mux { return s.last.mux }
 
-// WindowsUsed is what the windows of the trunk take beyond the first ones.
-func (m *Mux) WindowsUsed() int64 { return m.windows.Used() }
+// BuffersUsed is what the windows of the streams and what they keep take.
+func (m *Mux) BuffersUsed() int64 { return m.budget.Used() }
 
 // Over says that the stream is over.
 func (s *Stream) Over() bool {

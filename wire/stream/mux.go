@@ -20,23 +20,25 @@ var (
 	ErrNotClient = errors.New("a host opens no streams")
 	// ErrNotHost: the client's end accepts nothing.
 	ErrNotHost = errors.New("a client accepts no streams")
+	// errCrowded: the budget has no window left.
+	errCrowded = &reason.Reason{Code: reason.Limit, Text: "the session has too many connections at once"}
 )
 
 // Mux makes streams on a line, whose methods it has.
 type Mux struct {
 	*carrier.Line
-	windows, replay *envelope.Budget // of the streams that begin here
-	accepted        chan *Stream     // host
+	budget   *envelope.Budget // of the streams that begin here
+	accepted chan *Stream     // host
 
 	mu      sync.Mutex           // locks after a stream's
 	remains map[*Stream]struct{} // parked, or over and the other end may not know
 }
 
-// NewMux makes a mux; Run starts it.
-func NewMux(cfg carrier.Config) *Mux {
+// NewMux makes a mux whose streams share a budget; Run starts it.
+func NewMux(cfg carrier.Config, b *envelope.Budget) *Mux {
 	return &Mux{
-		Line:    carrier.NewLine(cfg),
-		windows: envelope.TrunkBudget(), replay: envelope.ReplayBudget(),
+		Line:     carrier.NewLine(cfg),
+		budget:   b,
 		accepted: make(chan *Stream, 2*carrier.MaxOpening),
 		remains:  make(map[*Stream]struct{}),
 	}
@@ -52,11 +54,16 @@ func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*Stream,
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	s := newStream(m, envelope.Opening{ID: sid, Trace: trace})
-	if !m.Enter(&s.c.Carrier, true) {
-		m.Answered(true)
-		return nil, fmt.Errorf("open stream: %w", m.Loss())
+	err := error(errCrowded)
+	if s.state.In.Open() {
+		if m.Enter(&s.c.Carrier, true) {
+			return s, nil
+		}
+		err = m.Loss()
 	}
-	return s, nil
+	s.state.Drop()
+	m.Answered(true)
+	return nil, fmt.Errorf("open stream: %w", err)
 }
 
 // Accept gives the next stream whose first frame has been read (host): a new

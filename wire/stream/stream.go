@@ -79,14 +79,11 @@ func newStream(m *Mux, o envelope.Opening) *Stream {
 	c.Init(m.Line, c)
 	c.owner.Store(s)
 	s.rcond.L, s.wcond.L = &s.mu, &s.mu
-	s.state.Init(o, m.windows, m.replay)
+	s.state.Init(o, m.budget)
 	if m.Client() {
 		c.attached = true
 		c.writing = true // until the carrier is opened
 		s.state.Out.Open(envelope.EarlyWindow)
-		s.state.In.Open(envelope.InitialWindow)
-	} else {
-		s.state.In.Open(envelope.EarlyWindow)
 	}
 	return s
 }
@@ -128,10 +125,8 @@ func (s *Stream) NotifyAt(total uint64, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hooks.At(total, f)
-	s.noteLocked()
+	s.hooks.Note(s.state.Carried())
 }
-
-func (s *Stream) noteLocked() { s.hooks.Note(s.state.Out.Total() + s.state.In.Total()) }
 
 // LocalAddr is that of the connection under the trunk.
 func (s *Stream) LocalAddr() net.Addr { return s.mux().LocalAddr() }
@@ -185,10 +180,10 @@ func (s *Stream) Admit() error {
 	if s.verdict == undecided && !s.client {
 		s.verdict = admitted
 		s.last.mux.Answered(false)
-		s.state.Out.Open(envelope.InitialWindow)
-		s.state.In.Open(envelope.InitialWindow)
+		s.state.In.Open() // it has the window of early payload at least
+		s.state.Out.Open(0)
 		s.words = envelope.Words{Code: string(reason.OK)}
-		s.control |= envelope.SayVerdict
+		s.control |= envelope.SayVerdict | envelope.SayAckAgain
 		s.rcond.Broadcast()
 		s.wcond.Broadcast()
 	}
@@ -216,10 +211,10 @@ func (s *Stream) Reset(r *reason.Reason) {
 }
 
 func (s *Stream) resetLocked(r *reason.Reason) {
-	if s.over {
+	switch {
+	case s.over:
 		return
-	}
-	if r == nil {
+	case r == nil:
 		r = &reason.Reason{Code: reason.Reset}
 	}
 	s.words = reason.Words(r)

@@ -46,12 +46,17 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 // pair is a trunk without TLS; cut ends what is under it.
 func pair(t testing.TB) (client, host *Trunk, cut func()) {
 	t.Helper()
+	return pairWith(t, trunk.Config{}, trunk.Config{})
+}
+
+func pairWith(t testing.TB, atClient, atHost trunk.Config) (client, host *Trunk, cut func()) {
+	t.Helper()
 	a, b := tcpPair(t)
-	client, err := trunk.Client(a, a, trunk.Config{})
+	client, err := trunk.Client(a, a, atClient)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if host, err = trunk.Host(b, b, trunk.Config{}); err != nil {
+	if host, err = trunk.Host(b, b, atHost); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -368,7 +373,7 @@ func TestResetFreesEverything(t *testing.T) {
 				t.Errorf("write: %v, want cut", err)
 			}
 			for _, s := range []*Stream{c, h} {
-				if used := s.Mux().WindowsUsed(); used != 0 {
+				if used := s.Mux().BuffersUsed(); used != 0 {
 					t.Errorf("windows still hold %d", used)
 				}
 			}
@@ -456,13 +461,13 @@ func TestWindowGrows(t *testing.T) {
 	if _, err := io.Copy(io.Discard, c); err != nil {
 		t.Fatal(err)
 	}
-	if w := c.Window(); w <= envelope.InitialWindow {
+	if w := c.Window(); w <= envelope.FirstWindow {
 		t.Logf("window stayed at %d with a round trip of %v", w, client.RTT())
 	}
 	c.CloseWrite()
 	go io.Copy(io.Discard, h)
 	over(t, c, h)
-	if used := c.Mux().WindowsUsed(); used != 0 {
+	if used := c.Mux().BuffersUsed(); used != 0 {
 		t.Errorf("windows hold %d after the end", used)
 	}
 }

@@ -28,12 +28,12 @@ func (s *Stream) ReadFrom(r io.Reader) (total int64, err error) {
 // outlet is a stream as package local sends on it.
 type outlet Stream
 
-// WaitRoom waits until something may be sent, and says how much.
-func (o *outlet) WaitRoom(p *socket.Probe) (int, error) {
+// WaitRoom waits until something may be sent, and says how much; want would be.
+func (o *outlet) WaitRoom(p *socket.Probe, want int) (int, error) {
 	s := (*Stream)(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waitRoomLocked(p, false)
+	return s.waitRoomLocked(p, want, false)
 }
 
 // Send sends a chunk, and gives it away.
@@ -43,7 +43,7 @@ func (o *outlet) Send(chunk *envelope.Chunk, p *socket.Probe) error {
 
 // waitRoomLocked waits until something may be taken in, and with free also until
 // the carrier is free.
-func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
+func (s *Stream) waitRoomLocked(p *socket.Probe, want int, free bool) (int, error) {
 	for {
 		if s.writeBy.Expired() {
 			return 0, os.ErrDeadlineExceeded
@@ -54,7 +54,7 @@ func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 		if s.state.Out.Closed() {
 			return 0, ErrWriteClosed
 		}
-		room := s.state.Out.Room()
+		room := s.state.Out.Room(want)
 		if room > 0 && !(free && (s.c == nil || !s.c.attached || s.c.writing)) {
 			return min(room, s.last.MaxPayload()), nil
 		}
@@ -72,7 +72,7 @@ func (s *Stream) waitRoomLocked(p *socket.Probe, free bool) (int, error) {
 func (s *Stream) send(chunk *envelope.Chunk, p *socket.Probe) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.waitRoomLocked(p, true); err != nil {
+	if _, err := s.waitRoomLocked(p, len(chunk.Payload()), true); err != nil {
 		chunk.Free()
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *Stream) send(chunk *envelope.Chunk, p *socket.Probe) error {
 		s.control &^= envelope.SayAck
 	}
 	frame := s.state.Out.Put(chunk, ack)
-	s.noteLocked()
+	s.hooks.Note(s.state.Carried())
 	s.mu.Unlock()
 	err := c.Put(frame, false)
 	s.mu.Lock()

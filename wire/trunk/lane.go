@@ -52,7 +52,7 @@ func Lane(conn lane.Conn, raw net.Conn, cfg Config, client bool) *Trunk {
 	if client {
 		streams.OpenCarrier = func(context.Context) (carrier.Channel, error) { return l, nil }
 	}
-	t.mux = stream.NewMux(streams)
+	t.mux = stream.NewMux(streams, cfg.budget())
 	if !client {
 		t.mux.Take(l)
 	}

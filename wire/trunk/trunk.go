@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/yamux"
 
 	"github.com/sallyport/sallyport/wire/carrier"
+	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/framer"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/lane"
@@ -30,8 +31,17 @@ type Config struct {
 	Fingerprint string
 	// Resume says that streams outlive the loss of the trunk (Remains).
 	Resume bool
+	// Budget is that of the session; nil: one of its own.
+	Budget *envelope.Budget
 	// Log takes the trunk's life; nil logs nothing.
 	Log *slog.Logger
+}
+
+func (c Config) budget() *envelope.Budget {
+	if c.Budget == nil {
+		return envelope.SessionBudget()
+	}
+	return c.Budget
 }
 
 // Trunk is one end of a yamux session inside TLS between two daemons, or of a lane.
@@ -85,7 +95,7 @@ func start(conn, raw net.Conn, cfg Config, client bool) (t *Trunk, err error) {
 		raw.Close()
 		return nil, fmt.Errorf("start yamux: %w", err)
 	}
-	t.mux = stream.NewMux(streams)
+	t.mux = stream.NewMux(streams, cfg.budget())
 	go t.run(client) // ends with the connection or CloseWith; joined by done
 	return t, nil
 }

@@ -39,6 +39,8 @@ type trunk struct {
 	deadline *time.Timer                // runs while the host has no link
 	wire     *wire.Trunk                // nil until it is met
 
+	// budget is that of the session, of all its trunks and lanes; never changes.
+	budget *wire.Budget
 	// window is how long its streams wait for another when it is lost; never changes.
 	window time.Duration
 	// lost is closed, and until set, when it has ended. What is in streams then
@@ -144,6 +146,7 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 		window: window, lost: make(chan struct{}),
 	}
 	c.mu.Lock()
+	t.budget = c.budgetLocked(m.Session)
 	_, known := c.trunks[m.Trunk]
 	if !known {
 		c.trunks[m.Trunk] = t
@@ -159,6 +162,17 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 		return &wire.Reason{Code: wire.CodeConnectorLost, Text: "the host's daemon is stopping"}
 	}
 	return nil
+}
+
+// budgetLocked is the budget of a session: that of its trunks, for as long as there is
+// one with a stream.
+func (c *Connector) budgetLocked(session string) *wire.Budget {
+	for _, t := range c.trunks {
+		if t.offer.Session == session {
+			return t.budget
+		}
+	}
+	return wire.NewBudget()
 }
 
 // keep meets the client and serves the trunk until its end.
@@ -205,7 +219,7 @@ func (c *Connector) meet(t *trunk) (*wire.Trunk, error) {
 	}
 	return wire.AcceptTrunk(ctx, raw, t.offer.Label.ServerName(edgeName), wire.TrunkConfig{
 		ID: t.offer.Trunk, Cert: c.cfg.Cert, PeerKey: t.offer.ClientKey,
-		ServerName: t.offer.ClientLabel.ServerName(edgeName), Carrier: t.offer.Carrier, Resume: t.window > 0, Log: c.log,
+		ServerName: t.offer.ClientLabel.ServerName(edgeName), Carrier: t.offer.Carrier, Resume: t.window > 0, Budget: t.budget, Log: c.log,
 	})
 }
 

@@ -101,7 +101,7 @@ func fillHost(ctx context.Context, w *suite.World, s *hostilepeer.Stage) (held f
 		n    int
 		each func(f *filler, stream uint32)
 	}{
-		{deafApp, windowStreams, func(f *filler, stream uint32) { f.to(stream, speak.InitialWindow) }},
+		{deafApp, windowStreams, func(*filler, uint32) {}},
 		{w.LoadApp(), keptStreams, func(f *filler, stream uint32) {
 			endless := binary.BigEndian.AppendUint32([]byte{'d'}, uint32(time.Hour.Milliseconds())) // as package load asks for it
 			speak.WriteAll(f.t, speak.Ydata(stream, speak.Eframe(speak.EData, endless)))
@@ -139,7 +139,7 @@ func fillClient(ctx context.Context, _ *suite.World, s *hostilepeer.Stage) (held
 	f := newFiller(t)
 	admit := func(stream uint32, then func(uint32)) {
 		speak.WriteAll(t, speak.Yframe(speak.YWindow, speak.YACK, stream, speak.YamuxWindow-speak.YamuxFirst, nil))
-		speak.WriteAll(t, speak.Ydata(stream, speak.Eframe(speak.EVerdict, speak.Words("ok", "", ""))))
+		speak.WriteAll(t, speak.Ydata(stream, speak.Admit()))
 		then(stream)
 	}
 	dial := func(n int) error {
@@ -153,7 +153,7 @@ func fillClient(ctx context.Context, _ *suite.World, s *hostilepeer.Stage) (held
 		}
 		return nil
 	}
-	f.onOpened = func(stream uint32) { admit(stream, func(n uint32) { f.to(n, speak.InitialWindow) }) }
+	f.onOpened = func(stream uint32) { admit(stream, func(uint32) {}) }
 	dialled := make(chan error, 1)
 	go func() { dialled <- dial(windowStreams - 1) }() // ends by itself
 	err = errors.Join(f.run(ctx), <-dialled)

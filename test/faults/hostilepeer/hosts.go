@@ -71,7 +71,7 @@ func (sc *scene) admit(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("ok", "", ""))))
+	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Admit()))
 	return id, nil
 }
 

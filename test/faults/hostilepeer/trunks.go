@@ -247,16 +247,16 @@ func honest(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.
 			if _, err := t.Stream(l, n); err != nil {
 				return err
 			}
-			speak.WriteAll(t, speak.Ydata(n, append(speak.Eframe(speak.EData, []byte("hello")), speak.Ack(0, speak.InitialWindow)...)))
+			speak.WriteAll(t, speak.Ydata(n, append(speak.Eframe(speak.EData, []byte("hello")), speak.Ack(0, speak.Window)...)))
 			e, err := t.Await(speak.EData, within)
 			if err != nil || string(e.Body) != "hello" {
 				return fmt.Errorf("echo is %q: %w", e.Body, err)
 			}
-			speak.WriteAll(t, speak.Ydata(n, append(speak.Ack(5, speak.InitialWindow+5), speak.Eframe(speak.EFin, nil)...)))
+			speak.WriteAll(t, speak.Ydata(n, append(speak.Ack(5, speak.Window+5), speak.Eframe(speak.EFin, nil)...)))
 			if _, err := t.Await(speak.EFin, within); err != nil {
 				return fmt.Errorf("no FIN: %w", err)
 			}
-			speak.WriteAll(t, append(speak.Ydata(n, speak.Ack(6, speak.InitialWindow+5)), speak.Yframe(speak.YWindow, speak.YFIN, n, 0, nil)...))
+			speak.WriteAll(t, append(speak.Ydata(n, speak.Ack(6, speak.Window+5)), speak.Yframe(speak.YWindow, speak.YFIN, n, 0, nil)...))
 		}
 		return nil
 	})(ctx, s, 100*time.Millisecond)

@@ -58,7 +58,7 @@ func stallLaneOfHost(ctx context.Context, s *hostilepeer.Stage) (time.Duration, 
 		return 0, err
 	}
 	speak.WriteAll(t, speak.Yframe(speak.YWindow, speak.YACK, 1, speak.YamuxWindow-speak.YamuxFirst, nil))
-	speak.WriteAll(t, speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("ok", "", ""))))
+	speak.WriteAll(t, speak.Ydata(1, speak.Admit()))
 	go io.Copy(local, speak.Zeros{}) // ends with the local connection
 	taken := make(chan uint64, 1)
 	taking, leave := context.WithCancel(ctx)
@@ -91,7 +91,7 @@ func takeAll(ctx context.Context, t *speak.Trunk) (received uint64) {
 		e, err := t.Next(time.Now().Add(100 * time.Millisecond))
 		if err == nil && e.Kind == speak.EData {
 			received += uint64(len(e.Body))
-			speak.WriteAll(t, speak.Ydata(1, speak.Ack(received, received+speak.InitialWindow)))
+			speak.WriteAll(t, speak.Ydata(1, speak.Ack(received, received+speak.Window)))
 		}
 	}
 	return received

@@ -114,9 +114,10 @@ func newTrunk(key trunkKey) *trunk {
 
 // Pool is the trunks of one link.
 type Pool struct {
-	cfg   Config
-	opens opens
-	lanes *quota.Buckets[trunkKey] // made of late
+	cfg    Config
+	budget *wire.Budget // a link has one session at a time
+	opens  opens
+	lanes  *quota.Buckets[trunkKey] // made of late
 
 	followers followers
 
@@ -129,7 +130,7 @@ type Pool struct {
 // New returns an empty Pool.
 func New(c Config) *Pool {
 	return &Pool{
-		cfg: c, opens: newOpens(), byKey: make(map[trunkKey]*trunk), all: make(map[*trunk]struct{}),
+		cfg: c, budget: wire.NewBudget(), opens: newOpens(), byKey: make(map[trunkKey]*trunk), all: make(map[*trunk]struct{}),
 		early: make(map[wire.TrunkID]wire.Reason),
 		lanes: quota.New[trunkKey](laneEvery, wire.MaxLanes, maxLaneKeys),
 	}
@@ -248,7 +249,7 @@ func (p *Pool) meet(ctx context.Context, tr *trunk, abort context.CancelCauseFun
 	t, err := wire.DialTrunk(ctx, raw, wire.TrunkConfig{
 		ID: ticket.Trunk, Cert: p.cfg.Cert, PeerKey: ticket.HostKey,
 		ServerName: ticket.Label.ServerName(edgeName), Carrier: tr.kind(),
-		Resume: tr.window > 0, Log: p.cfg.Log,
+		Resume: tr.window > 0, Budget: p.budget, Log: p.cfg.Log,
 	})
 	switch {
 	case err == nil:

@@ -72,7 +72,7 @@ func (r *Replica) serve(ctx context.Context) {
 			if err != nil {
 				return
 			}
-			hello := speak.Eframe(speak.EVerdict, speak.Words("ok", "", ""))
+			hello := speak.Admit()
 			hello = append(hello, speak.Eframe(speak.EData, []byte(greeting))...)
 			speak.WriteAll(t, speak.Yframe(speak.YWindow, speak.YACK, e.Stream, speak.YamuxWindow-speak.YamuxFirst, nil))
 			speak.WriteAll(t, speak.Ydata(e.Stream, hello))

@@ -44,9 +44,9 @@ const (
 )
 
 const (
-	InitialWindow = 64 << 10
-	EarlyWindow   = 16 << 10
-	MaxWindow     = 16 << 20
+	Window      = 64 << 10 // that we grant
+	EarlyWindow = 4 << 10
+	MaxWindow   = 16 << 20
 )
 
 // Yframe is one frame of yamux.
@@ -73,9 +73,13 @@ func Eframe(kind byte, body []byte) []byte {
 	return append(b, body...)
 }
 
+// Open begins a stream, and grants Window.
 func Open(stream []byte) []byte {
-	return Eframe(EOpen, append(stream[:16:16], make([]byte, 8)...))
+	return append(Eframe(EOpen, append(stream[:16:16], make([]byte, 8)...)), Ack(0, Window)...)
 }
+
+// Admit is a host's ok, and grants Window.
+func Admit() []byte { return append(Eframe(EVerdict, Words("ok", "", "")), Ack(0, Window)...) }
 
 func Words(code, text, hint string) []byte {
 	b := append([]byte{byte(len(code))}, code...)
