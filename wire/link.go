@@ -53,11 +53,10 @@ type Link struct {
 	conn   net.Conn
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wake   chan struct{} // one slot: the writer has work
 	closed chan struct{} // closed when conn is
 	flood  *flood.Meter  // nil where the peer is not counted
 
-	out outbox.Queue
+	out *outbox.Queue
 
 	mu     sync.Mutex
 	calls  map[uint32]chan Message
@@ -70,7 +69,7 @@ func NewLink(conn net.Conn) *Link {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	l := &Link{
 		conn: conn, ctx: ctx, cancel: cancel,
-		wake: make(chan struct{}, 1), closed: make(chan struct{}),
+		out: outbox.New(), closed: make(chan struct{}),
 		calls: make(map[uint32]chan Message),
 	}
 	context.AfterFunc(ctx, l.shut)
@@ -129,6 +128,20 @@ func (l *Link) shut() {
 // too large, or the queue overflows, which ends the link.
 func (l *Link) Send(m Message) error { return l.send(m, 0, 0) }
 
+// SendSoon is Send for what nobody waits for: it goes with the next message, or within
+// sendWait.
+func (l *Link) SendSoon(m Message) error {
+	err := l.put(m, 0, 0)
+	if err == nil {
+		l.out.Soon(sendWait)
+	}
+	return err
+}
+
+// sendWait is how long SendSoon may wait: where streams are short, the ends of some go
+// together.
+const sendWait = 10 * time.Millisecond
+
 // Reply answers the request req of the peer.
 func (l *Link) Reply(req uint32, m Message) error { return l.send(m, req, flagReply) }
 
@@ -166,6 +179,15 @@ func (l *Link) Call(ctx context.Context, m Message) (Message, error) {
 }
 
 func (l *Link) send(m Message, req uint32, flags byte) error {
+	err := l.put(m, req, flags)
+	if err == nil {
+		l.out.Now()
+	}
+	return err
+}
+
+// put queues a message.
+func (l *Link) put(m Message, req uint32, flags byte) error {
 	frame, err := encodeMessage(m, req, flags)
 	if err != nil {
 		return err
@@ -177,10 +199,6 @@ func (l *Link) send(m Message, req uint32, flags byte) error {
 		l.CloseWith(ErrLinkOverflow)
 		return ErrLinkOverflow
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 	return nil
 }
 
@@ -188,7 +206,7 @@ func (l *Link) writeLoop() error {
 	var buf []byte
 	for {
 		select {
-		case <-l.wake:
+		case <-l.out.Due:
 		case <-l.ctx.Done():
 			return context.Cause(l.ctx)
 		}

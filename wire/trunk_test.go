@@ -206,7 +206,7 @@ func openStream(t testing.TB, client, host *Trunk) (c, h *Stream) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := client.Open(ctx, NewStreamID(), NewTraceID())
+	c, err := client.Open(ctx, NewStreamID(), NewTraceID(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func newPath(t testing.TB) *path {
 	p.cancelPath = cancel
 	t.Cleanup(cancel)
 	var err error
-	if p.clientEnd, err = p.client.Open(ctx, wire.NewStreamID(), wire.NewTraceID()); err != nil {
+	if p.clientEnd, err = p.client.Open(ctx, wire.NewStreamID(), wire.NewTraceID(), false); err != nil {
 		t.Fatal(err)
 	}
 	if p.hostEnd, err = p.host.Accept(ctx); err != nil {
@@ -376,7 +376,7 @@ func TestJoinOfOtherConnections(t *testing.T) {
 func joinOne(t *testing.T, local net.Conn) (*wire.Stream, <-chan pipe.Result) {
 	t.Helper()
 	client, host, _ := newTrunk(t)
-	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +425,7 @@ func TestJoinToASlowReader(t *testing.T) {
 func TestJoinDoesNotTakeResetForEnd(t *testing.T) {
 	t.Parallel()
 	client, host, _ := newTrunk(t)
-	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	c, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.readBy.Set(&c.mu, c.cond, t)
+	c.readBy.Set(c.cond, t)
 	return nil
 }
 

@@ -53,8 +53,8 @@ type Rider interface {
 	// Flush writes what is to be written. With wait it returns when no other
 	// writes to the carrier.
 	Flush(wait bool)
-	// AckLate has an acknowledgement written that has waited for company.
-	AckLate()
+	// Late has written what has waited for company since Soon.
+	Late()
 	// Repeat has the last acknowledgement written once more: a sign of life.
 	Repeat()
 	// Cut ends what the rider brings, for the reason that the line ends for.
@@ -71,9 +71,9 @@ type Carrier struct {
 	lastBulk atomic.Int64 // when bulk came last, as framer.LastRead
 
 	// guarded by line.mu
-	listed    bool // in line.grown
-	urged     bool // in line.urgent
-	ackQueued bool // in line.acks
+	listed bool // in line.grown
+	urged  bool // in line.urgent
+	waits  bool // in line.late
 }
 
 // Init says whose carrier this is.
@@ -131,24 +131,29 @@ func (c *Carrier) Urge() {
 	m.wakeUp()
 }
 
-// AckSoon has the rider's AckLate called within ackDelay.
-func (c *Carrier) AckSoon() {
+// Soon has the rider's Late called within a time.
+func (c *Carrier) Soon(wait time.Duration) {
 	m := c.line
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.ackQueued || m.ctx.Err() != nil {
+	if m.ctx.Err() != nil {
 		return
 	}
-	c.ackQueued = true
-	m.acks = append(m.acks, c)
-	if len(m.acks) > 1 {
-		return
+	runs := len(m.late) > 0
+	if !c.waits {
+		c.waits = true
+		m.late = append(m.late, c)
 	}
-	if m.ackTimer == nil {
-		m.ackTimer = time.AfterFunc(ackDelay, m.ackNow)
+	due := time.Now().Add(wait)
+	switch {
+	case runs && !due.Before(m.lateAt):
 		return
+	case m.lateTimer == nil:
+		m.lateTimer = time.AfterFunc(wait, m.lateNow)
+	default:
+		m.lateTimer.Reset(wait)
 	}
-	m.ackTimer.Reset(ackDelay)
+	m.lateAt = due
 }
 
 // NoteRead is told of a frame of n bytes: one of bulk makes the carrier's buffers

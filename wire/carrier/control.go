@@ -14,8 +14,8 @@ import (
 func (m *Line) Run() {
 	m.writeControl()
 	m.mu.Lock()
-	if m.ackTimer != nil {
-		m.ackTimer.Stop()
+	if m.lateTimer != nil {
+		m.lateTimer.Stop()
 	}
 	m.mu.Unlock()
 	m.wg.Wait()
@@ -28,16 +28,16 @@ func (m *Line) wakeUp() {
 	}
 }
 
-func (m *Line) ackNow() {
+func (m *Line) lateNow() {
 	m.mu.Lock()
-	late := m.acks
-	m.acks = nil
+	late := m.late
+	m.late = nil
 	for _, c := range late {
-		c.ackQueued = false
+		c.waits = false
 	}
 	m.mu.Unlock()
 	for _, c := range late {
-		c.rider.AckLate()
+		c.rider.Late()
 	}
 }
 

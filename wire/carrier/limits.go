@@ -20,8 +20,12 @@ const (
 
 	// leaveWait is how long a line that is closed may take to tell its streams.
 	leaveWait = 250 * time.Millisecond
-	// ackDelay is how long a small acknowledgement may wait for company.
-	ackDelay = 20 * time.Millisecond
+	// AckWait is how long a small acknowledgement may wait for company.
+	AckWait = 20 * time.Millisecond
+	// WordWait is how long a Verdict may wait for the origin's answer, and the
+	// acknowledgement of an end for the other end: where they come within that, as
+	// on one network, they go as one message.
+	WordWait = time.Millisecond
 	// idleAfter is how long a carrier is quiet before its buffers shrink.
 	idleAfter = 2 * time.Second
 	// bulkFrame is the payload from which a frame counts as bulk.

@@ -50,9 +50,10 @@ type Line struct {
 	waiting   int         // host: streams neither admitted nor refused
 	refused   int         // host: refused, and not closed by the client
 	urgent    []*Carrier  // with something to be written at once
-	acks      []*Carrier  // with an acknowledgement that may wait
-	ackTimer  *time.Timer // runs while acks is not empty
-	grown     []*Carrier  // carried bulk, to be shrunk when quiet
+	late      []*Carrier  // with something to say that may wait
+	lateTimer *time.Timer // runs until lateAt while late is not empty
+	lateAt    time.Time
+	grown     []*Carrier // carried bulk, to be shrunk when quiet
 	carriers  map[*Carrier]struct{}
 	leaving   error // why the line takes nothing new
 	told      bool  // and all streams have ended for it

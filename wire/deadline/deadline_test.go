@@ -33,7 +33,7 @@ func TestDeadline(t *testing.T) {
 				if wait != 0 {
 					at = time.Now().Add(wait)
 				}
-				d.Set(&mu, cond, at)
+				d.Set(cond, at)
 			}
 			mu.Unlock()
 			time.Sleep(3 * time.Second) // of the bubble
@@ -56,7 +56,7 @@ func TestDeadlineWakes(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		begin := time.Now()
-		d.Set(&mu, cond, begin.Add(time.Second))
+		d.Set(cond, begin.Add(time.Second))
 		for !d.Expired() {
 			cond.Wait()
 		}

@@ -37,6 +37,8 @@ const (
 	smallFrame = 16 << 10
 	// maxQueue bounds what is left so.
 	maxQueue = 64 << 10
+	// leaveWait is how long the close of a stream may wait for company.
+	leaveWait = 10 * time.Millisecond
 	// idleQueue is the most that is kept allocated for it.
 	idleQueue = 4 << 10
 )
@@ -59,6 +61,8 @@ type Framer struct {
 	turns   []chan struct{} // of those who wait for it, first come first served
 	order   order           // what goes before the queue
 	queue   []byte          // whole frames, to be written next
+	left    int             // of them the first bytes, which leave left
+	leaving bool            // flushLeft will come
 	spare   []byte          // the other buffer
 	partial []byte          // a header of yamux in pieces
 	pings   uint32
@@ -114,11 +118,42 @@ func (f *Framer) Write(p []byte) (int, error) {
 		return 0, errBody
 	}
 	f.police.Out(h)
-	opening := h.Type == policer.TypeWindowUpdate && (h.Flags == policer.FlagSYN || h.Flags == policer.FlagACK)
+	update := h.Type == policer.TypeWindowUpdate
+	if update && h.Flags == policer.FlagFIN && f.leave(frame[:]) {
+		return len(p), nil
+	}
+	opening := update && (h.Flags == policer.FlagSYN || h.Flags == policer.FlagACK)
 	if err := f.write(h.Stream, frame[:], opening); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// leave leaves the close of a stream to whoever writes next, within leaveWait, where
+// nothing waits to be written with it: the other end is in no hurry to hear of it.
+func (f *Framer) leave(frame []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy || len(f.order.express) > 0 || len(f.queue) > f.left {
+		return false
+	}
+	f.queue = append(f.queue, frame...)
+	f.left = len(f.queue)
+	if !f.leaving {
+		f.leaving = true
+		time.AfterFunc(leaveWait, f.flushLeft) // its write may wait; ends with it, or with the connection
+	}
+	return true
+}
+
+func (f *Framer) flushLeft() {
+	f.mu.Lock()
+	f.leaving = false
+	due := len(f.queue) > 0 && !f.busy
+	f.mu.Unlock()
+	if due {
+		f.Flush()
+	}
 }
 
 // Send writes payload on a stream as one frame. frame has policer.HeaderSize
@@ -190,6 +225,7 @@ func (f *Framer) flushLocked(p []byte) (err error) {
 // takeQueueLocked takes what is to be written before anything else.
 func (f *Framer) takeQueueLocked() []byte {
 	f.order.round++
+	f.left = 0
 	o := &f.order
 	if len(o.express) == 0 {
 		out := f.queue

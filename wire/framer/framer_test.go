@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sallyport/sallyport/wire/policer"
@@ -228,12 +229,44 @@ func TestWriteTakesHeadersOnly(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	if got, _ := r.all(); !bytes.Equal(got, fin) {
-		t.Errorf("wrote %x, want %x", got, fin)
-	}
+	await(t, func() bool { got, _ := r.all(); return bytes.Equal(got, fin) })
 	if _, err := f.Write(policer.Header{Length: 5}.Append(nil)); !errors.Is(err, errBody) || !errors.Is(f.Failure(), errBody) {
 		t.Errorf("a header with payload: %v", err)
 	}
+}
+
+// The close of a stream goes with the next frame, behind what was queued before it, and
+// by itself only after a while.
+func TestCloseTakesCompany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		f := newTest(r)
+		fin := func(stream uint32) []byte {
+			return policer.Header{Type: policer.TypeWindowUpdate, Flags: policer.FlagFIN, Stream: stream}.Append(nil)
+		}
+		wrote := func(want ...[]byte) {
+			t.Helper()
+			if got, _ := r.all(); !bytes.Equal(got, bytes.Join(want, nil)) {
+				t.Fatalf("wrote %x, want %x", got, want)
+			}
+		}
+		data := func(stream uint32) []byte {
+			return append(policer.Header{Type: policer.TypeData, Stream: stream, Length: 5}.Append(nil), "hello"...)
+		}
+		f.Write(fin(1))
+		f.Write(fin(3))
+		wrote()
+		time.Sleep(leaveWait / 2)
+		f.Send(5, data(5), false)
+		wrote(fin(1), fin(3), data(5))
+		f.Send(7, data(7), true)
+		f.Write(fin(7)) // something waits to be written with it
+		wrote(fin(1), fin(3), data(5), data(7), fin(7))
+		f.Write(fin(9))
+		time.Sleep(2 * leaveWait)
+		wrote(fin(1), fin(3), data(5), data(7), fin(7), fin(9))
+	})
 }
 
 // An answer to a ping goes at once, whatever its flags.

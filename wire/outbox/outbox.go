@@ -3,14 +3,43 @@
 // Concurrency: all methods may be called from any goroutine; nothing blocks.
 package outbox
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-// Queue holds frames. Its zero value is empty.
+// Queue holds frames.
 type Queue struct {
+	// Due has one slot: there is something to write.
+	Due   chan struct{}
+	waits atomic.Bool // Soon is under way
+
 	mu     sync.Mutex
 	urgent [][]byte
 	queue  [][]byte
 	queued int // bytes in both, and of what Take gave and is not written yet
+}
+
+// New makes an empty one.
+func New() *Queue { return &Queue{Due: make(chan struct{}, 1)} }
+
+// Now has what is queued written.
+func (q *Queue) Now() {
+	select {
+	case q.Due <- struct{}{}:
+	default:
+	}
+}
+
+// Soon has it written with what comes next, or after a while.
+func (q *Queue) Soon(wait time.Duration) {
+	if !q.waits.Swap(true) {
+		time.AfterFunc(wait, func() {
+			q.waits.Store(false)
+			q.Now()
+		})
+	}
 }
 
 // Put queues a frame; false where more than max bytes would wait.

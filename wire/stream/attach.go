@@ -223,7 +223,7 @@ func (s *Stream) replayLocked(c *carriage) {
 	defer chunk.Free()
 	for {
 		for s.dueLocked(c) {
-			s.writeControlLocked(c)
+			s.writeControlLocked(c, false)
 		}
 		if s.over || s.c != c {
 			return

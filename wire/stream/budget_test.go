@@ -39,7 +39,7 @@ func TestTooManyStreams(t *testing.T) {
 			client, host, _ := pairWith(t, atClient, atHost)
 			c, h := streams(t, client, host)
 			crowd(t, b, func() bool { return false })
-			late, err := client.Open(soon(t), id.NewStream(), id.NewTrace())
+			late, err := client.Open(soon(t), id.NewStream(), id.NewTrace(), false)
 			if end == "host" && err == nil {
 				err = late.Verdict(soon(t))
 			}

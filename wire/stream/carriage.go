@@ -28,6 +28,7 @@ type carriage struct {
 	epoch uint32                 // 0 is the carrier that brought OPEN
 
 	writing  bool   // somebody writes to it; releaseLocked gives it on
+	early    bool   // payload follows OPEN
 	attached bool   // both ends know where the sequences are
 	ended    bool   // its reader is done
 	knock    *knock // host: where it began with ATTACH
@@ -69,7 +70,6 @@ func (c *carriage) end(closed bool) {
 	defer s.mu.Unlock()
 	c.ended = true
 	if s.c == c {
-		s.checkOverLocked() // the last acknowledgement may have gone out just now
 		s.lostLocked(c)
 		s.settled = s.settled || closed && s.over // a client that has left it knows nothing
 	}
@@ -118,7 +118,7 @@ func (c *carriage) open() error {
 	}
 	frames := s.state.First(c.scratch[:envelope.Prefix], c.epoch)
 	s.mu.Unlock()
-	err = c.Put(frames, false)
+	err = c.Put(frames, c.early)
 	s.mu.Lock()
 	if err != nil {
 		s.lostLocked(c)
@@ -280,7 +280,9 @@ func (c *carriage) onAck(s *Stream, body []byte) error {
 		return err
 	}
 	s.wcond.Broadcast()
-	s.checkOverLocked()
+	if s.state.Over() { // both directions ended in order
+		s.finishLocked(nil, 0)
+	}
 	return nil
 }
 

@@ -4,22 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
 
 	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/id"
 	"github.com/sallyport/sallyport/wire/reason"
+	"github.com/sallyport/sallyport/wire/set"
 )
 
-// Errors of opening.
+// Errors of opening: each end does its own part only.
 var (
-	// ErrNotClient: the host's end opens nothing.
 	ErrNotClient = errors.New("a host opens no streams")
-	// ErrNotHost: the client's end accepts nothing.
-	ErrNotHost = errors.New("a client accepts no streams")
+	ErrNotHost   = errors.New("a client accepts no streams")
 	// errCrowded: the budget has no window left.
 	errCrowded = &reason.Reason{Code: reason.Limit, Text: "the session has too many connections at once"}
 )
@@ -29,9 +25,8 @@ type Mux struct {
 	*carrier.Line
 	budget   *envelope.Budget // of the streams that begin here
 	accepted chan *Stream     // host
-
-	mu      sync.Mutex           // locks after a stream's
-	remains map[*Stream]struct{} // parked, or over and the other end may not know
+	// remains are parked, or over and the other end may not know. It locks after a stream.
+	remains set.Set[*Stream]
 }
 
 // NewMux makes a mux whose streams share a budget; Run starts it.
@@ -40,13 +35,13 @@ func NewMux(cfg carrier.Config, b *envelope.Budget) *Mux {
 		Line:     carrier.NewLine(cfg),
 		budget:   b,
 		accepted: make(chan *Stream, 2*carrier.MaxOpening),
-		remains:  make(map[*Stream]struct{}),
 	}
 }
 
 // Open begins a stream (client). It sends Open and does not wait for the
-// Verdict; it waits only while carrier.MaxOpening others have none.
-func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*Stream, error) {
+// Verdict; it waits only while carrier.MaxOpening others have none. early says that
+// the caller writes payload next: Open goes with it.
+func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace, early bool) (*Stream, error) {
 	if !m.Client() {
 		return nil, ErrNotClient
 	}
@@ -54,6 +49,7 @@ func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*Stream,
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	s := newStream(m, envelope.Opening{ID: sid, Trace: trace})
+	s.c.early = early
 	err := error(errCrowded)
 	if s.state.In.Open() {
 		if m.Enter(&s.c.Carrier, true) {
@@ -97,25 +93,15 @@ func (m *Mux) Take(ch carrier.Channel) {
 func (m *Mux) left(c *carriage, s *Stream, remains bool) {
 	m.Left(&c.Carrier)
 	if remains && m.Resumes() && errors.Is(m.Loss(), carrier.ErrLost) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.remains[s] = struct{}{}
+		m.remains.Add(s)
 	}
 }
 
 // forget takes a stream out of what remains: it goes on, or nobody will ask how it
 // ended. Where its client moves often, a trunk that lives would gather them.
-func (m *Mux) forget(s *Stream) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.remains, s)
-}
+func (m *Mux) forget(s *Stream) { m.remains.Delete(s) }
 
 // Remains are, once Run has returned, the streams that the trunk has left: parked,
 // or over without that the other end may know. Their owner attaches them to
 // another trunk, or ends them with Reset.
-func (m *Mux) Remains() []*Stream {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Collect(maps.Keys(m.remains))
-}
+func (m *Mux) Remains() []*Stream { return m.remains.All() }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
 )
 
@@ -72,7 +73,7 @@ func (s *Stream) waitDataLocked() error {
 
 // readyLocked says whether there is payload, or why there will be none.
 func (s *Stream) readyLocked() (bool, error) {
-	if s.readBy.Expired() {
+	if s.until.ReadLocked() {
 		return false, os.ErrDeadlineExceeded
 	}
 	if err := s.endedErrLocked(io.EOF); err != nil {
@@ -91,9 +92,13 @@ func (s *Stream) readyLocked() (bool, error) {
 // takeFinLocked counts the end as delivered, and acknowledges it.
 func (s *Stream) takeFinLocked() {
 	s.state.In.TakeFin()
-	if s.state.In.Pending() {
+	switch {
+	case !s.state.In.Pending():
+	case s.state.Out.Closed() || s.c == nil:
 		s.control |= envelope.SayAck
 		s.urgeLocked()
+	default:
+		s.c.Soon(carrier.WordWait)
 	}
 }
 
@@ -105,7 +110,7 @@ func (s *Stream) ackLocked() bool {
 		return true
 	}
 	if s.state.In.Pending() && s.c != nil {
-		s.c.AckSoon()
+		s.c.Soon(carrier.AckWait)
 	}
 	return false
 }

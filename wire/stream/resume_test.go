@@ -132,7 +132,7 @@ func (m *mover) reconnect(budget int64) {
 // open gives both ends of an admitted stream.
 func (m *mover) open() (c, h *Stream) {
 	m.t.Helper()
-	c, err := m.client.Open(soon(m.t), id.NewStream(), id.NewTrace())
+	c, err := m.client.Open(soon(m.t), id.NewStream(), id.NewTrace(), false)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -322,7 +322,7 @@ func TestStreamThatIsNotHeldEnds(t *testing.T) {
 func TestUndecidedStreamIsNotParked(t *testing.T) {
 	t.Parallel()
 	m := newMover(t)
-	c, err := m.client.Open(soon(t), id.NewStream(), id.NewTrace())
+	c, err := m.client.Open(soon(t), id.NewStream(), id.NewTrace(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,8 +45,7 @@ type Stream struct {
 	done     chan struct{}
 	hooks    local.Hooks
 	sink     *local.Sink // of DeliverTo
-	readBy   deadline.Deadline
-	writeBy  deadline.Deadline
+	until    deadline.Pair
 
 	from local.Writer // locks before mu
 }
@@ -79,6 +78,7 @@ func newStream(m *Mux, o envelope.Opening) *Stream {
 	c.Init(m.Line, c)
 	c.owner.Store(s)
 	s.rcond.L, s.wcond.L = &s.mu, &s.mu
+	s.until.Init(&s.rcond, &s.wcond)
 	s.state.Init(o, m.budget)
 	if m.Client() {
 		c.attached = true
@@ -186,6 +186,10 @@ func (s *Stream) Admit() error {
 		s.control |= envelope.SayVerdict | envelope.SayAckAgain
 		s.rcond.Broadcast()
 		s.wcond.Broadcast()
+		if n := s.state.In.Len(); s.c != nil && 0 < n && n < envelope.EarlyWindow {
+			s.c.Soon(carrier.WordWait) // it was asked something
+			return nil
+		}
 	}
 	s.flushLocked()
 	return nil
@@ -230,7 +234,7 @@ func (s *Stream) CloseWrite() error {
 	}
 	if !s.state.Out.Closed() {
 		s.state.Out.CloseWrite()
-		s.control |= envelope.SayFin
+		s.control |= envelope.SayAck | envelope.SayFin
 		s.wcond.Broadcast()
 	}
 	s.flushLocked()
@@ -252,6 +256,7 @@ func (s *Stream) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.until.StopLocked()
 	s.state.Out.CloseWrite()
 	s.control |= envelope.SayFin
 	if s.state.In.Ended() {
@@ -284,8 +289,7 @@ func (s *Stream) finishLocked(err error, last envelope.Say) {
 	}
 	s.state.Drop()
 	s.control = s.control&envelope.SayVerdict | last | envelope.SayClose
-	s.readBy.Stop()
-	s.writeBy.Stop()
+	s.until.StopLocked()
 	if s.c != nil {
 		if s.c.Opened() {
 			s.c.Await(carrier.CloseWait) // the other end has to close its half, too
@@ -315,26 +319,13 @@ func (s *Stream) urgeLocked() {
 }
 
 // SetDeadline sets both deadlines.
-func (s *Stream) SetDeadline(t time.Time) error {
-	s.SetReadDeadline(t)
-	return s.SetWriteDeadline(t)
-}
+func (s *Stream) SetDeadline(t time.Time) error { return s.until.Set(t, true, true) }
 
 // SetReadDeadline bounds Read and WriteTo; the zero time means never.
-func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.readBy, &s.rcond, t) }
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.until.Set(t, true, false) }
 
 // SetWriteDeadline bounds Write and ReadFrom; the zero time means never.
-func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, &s.wcond, t) }
-
-func (s *Stream) setDeadline(d *deadline.Deadline, cond *sync.Cond, t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over || s.closed {
-		return net.ErrClosed
-	}
-	d.Set(&s.mu, cond, t)
-	return nil
-}
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.until.Set(t, false, true) }
 
 // endedErr is what reads and writes return once the stream is over or closed;
 // nil while it is neither.

@@ -78,7 +78,7 @@ func soon(t testing.TB) context.Context {
 // opened gives both ends of a stream without a Verdict.
 func opened(t testing.TB, client, host *Trunk) (c, h *Stream) {
 	t.Helper()
-	c, err := client.Open(soon(t), id.NewStream(), id.NewTrace())
+	c, err := client.Open(soon(t), id.NewStream(), id.NewTrace(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestCloseWithTellsItsStreams(t *testing.T) {
 		t.Errorf("stream ended with %v, trunk with %v, want %v", c.Err(), client.Err(), why)
 	}
 	<-client.Done()
-	if _, err := client.Open(soon(t), id.NewStream(), id.NewTrace()); !errors.Is(err, why) {
+	if _, err := client.Open(soon(t), id.NewStream(), id.NewTrace(), false); !errors.Is(err, why) {
 		t.Errorf("open: %v, want %v", err, why)
 	}
 	if _, err := host.Accept(soon(t)); !errors.Is(err, &reason.Reason{Code: reason.CarrierLost}) {
@@ -427,7 +427,7 @@ func TestManyStreams(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
-			s, err := client.Open(soon(t), id.NewStream(), id.NewTrace())
+			s, err := client.Open(soon(t), id.NewStream(), id.NewTrace(), false)
 			if err != nil {
 				t.Error(err)
 				return
@@ -526,11 +526,11 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(soon(t), 20*time.Millisecond)
 	defer cancel()
-	if _, err := client.Open(ctx, id.NewStream(), id.NewTrace()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := client.Open(ctx, id.NewStream(), id.NewTrace(), false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("open beyond the limit: %v, want to wait", err)
 	}
 	last.Reset(&reason.Reason{Code: "denied"})
-	if _, err := client.Open(soon(t), id.NewStream(), id.NewTrace()); err != nil {
+	if _, err := client.Open(soon(t), id.NewStream(), id.NewTrace(), false); err != nil {
 		t.Errorf("open after one was denied: %v", err)
 	}
 }
@@ -538,7 +538,7 @@ func TestOpenWaitsForVerdicts(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	client, host, _ := pair(t)
-	if _, err := host.Open(soon(t), id.NewStream(), id.NewTrace()); !errors.Is(err, stream.ErrNotClient) {
+	if _, err := host.Open(soon(t), id.NewStream(), id.NewTrace(), false); !errors.Is(err, stream.ErrNotClient) {
 		t.Errorf("host opens: %v", err)
 	}
 	if _, err := client.Accept(soon(t)); !errors.Is(err, stream.ErrNotHost) {

@@ -45,7 +45,7 @@ func (o *outlet) Send(chunk *envelope.Chunk, p *socket.Probe) error {
 // the carrier is free.
 func (s *Stream) waitRoomLocked(p *socket.Probe, want int, free bool) (int, error) {
 	for {
-		if s.writeBy.Expired() {
+		if s.until.WriteLocked() {
 			return 0, os.ErrDeadlineExceeded
 		}
 		if err := s.endedErrLocked(ErrWriteClosed); err != nil {
@@ -72,12 +72,11 @@ func (s *Stream) waitRoomLocked(p *socket.Probe, want int, free bool) (int, erro
 func (s *Stream) send(chunk *envelope.Chunk, p *socket.Probe) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.waitRoomLocked(p, len(chunk.Payload()), true); err != nil {
+	c, err := s.holdLocked(p, len(chunk.Payload()))
+	if err != nil {
 		chunk.Free()
 		return err
 	}
-	c := s.c
-	c.writing = true
 	defer s.releaseLocked(c)
 	var ack *envelope.Acking
 	if s.state.In.Pending() {
@@ -88,15 +87,33 @@ func (s *Stream) send(chunk *envelope.Chunk, p *socket.Probe) error {
 	frame := s.state.Out.Put(chunk, ack)
 	s.hooks.Note(s.state.Carried())
 	s.mu.Unlock()
-	err := c.Put(frame, false)
+	err = c.Put(frame, false)
 	s.mu.Lock()
 	s.state.Out.Sent(chunk)
 	if err != nil {
 		s.lostLocked(c)
 		return s.endedErrLocked(ErrWriteClosed)
 	}
-	s.checkOverLocked()
 	return nil
+}
+
+// holdLocked waits for the carrier, and holds it for payload. A Verdict that has waited
+// goes ahead in the same write.
+func (s *Stream) holdLocked(p *socket.Probe, want int) (*carriage, error) {
+	for {
+		if _, err := s.waitRoomLocked(p, want, true); err != nil {
+			return nil, err
+		}
+		c := s.c
+		c.writing = true
+		if s.control&envelope.SayVerdict != 0 {
+			s.writeControlLocked(c, true)
+		}
+		if s.c == c && !s.over {
+			return c, nil
+		}
+		s.releaseLocked(c)
+	}
 }
 
 // dueLocked says whether anything is to be written to a carrier now.
@@ -108,7 +125,7 @@ func (s *Stream) dueLocked(c *carriage) bool {
 // carrier.
 func (s *Stream) releaseLocked(c *carriage) {
 	for s.dueLocked(c) {
-		s.writeControlLocked(c)
+		s.writeControlLocked(c, false)
 	}
 	c.writing = false
 	if s.c != c {
@@ -136,11 +153,11 @@ func (c *carriage) Flush(wait bool) {
 	s.flushLocked()
 }
 
-// AckLate writes an acknowledgement that payload has not taken along.
-func (c *carriage) AckLate() {
+// Late writes what payload has not taken along.
+func (c *carriage) Late() {
 	s := c.lock()
 	defer s.mu.Unlock()
-	if !s.over && s.c == c && s.state.In.Pending() {
+	if !s.over && s.c == c {
 		s.control |= envelope.SayAck
 		c.Urge()
 	}
@@ -165,16 +182,21 @@ func (c *carriage) Cut(r *reason.Reason) {
 	}
 }
 
-// writeControlLocked writes what is in control; the caller holds the carrier.
-func (s *Stream) writeControlLocked(c *carriage) {
+// writeControlLocked writes what is in control, where hold is set together with what the
+// caller writes next; the caller holds the carrier.
+func (s *Stream) writeControlLocked(c *carriage, hold bool) {
 	set := s.control
 	s.control = 0
 	frames := s.state.Speak(c.scratch[:envelope.Prefix], set, s.words, s.over, c.RTT())
+	if !s.over && s.state.Over() { // with this acknowledgement
+		s.finishLocked(nil, 0)
+		set, s.control = set|envelope.SayClose, 0
+	}
 	last := s.over && set&envelope.SayClose != 0
 	s.mu.Unlock()
 	var err error
 	if len(frames) > envelope.Prefix {
-		err = c.Put(frames, last)
+		err = c.Put(frames, last || hold)
 	}
 	if last {
 		c.Close() // yamux's FIN takes along what was held
@@ -182,14 +204,5 @@ func (s *Stream) writeControlLocked(c *carriage) {
 	s.mu.Lock()
 	if err != nil {
 		s.lostLocked(c)
-		return
-	}
-	s.checkOverLocked()
-}
-
-// checkOverLocked ends a stream both of whose directions ended in order.
-func (s *Stream) checkOverLocked() {
-	if !s.over && s.state.Over() {
-		s.finishLocked(nil, 0)
 	}
 }

@@ -158,7 +158,7 @@ func TestClientLeavesHostsThatBreakTheProtocol(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{})
+			c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{}, false)
 			if err != nil {
 				t.Fatal(err)
 			}

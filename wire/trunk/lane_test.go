@@ -22,7 +22,7 @@ func TestQuietLaneSaysThatItLives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{})
+	c, err := client.Open(t.Context(), [16]byte{1}, [8]byte{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

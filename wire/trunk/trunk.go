@@ -122,9 +122,10 @@ func (t *Trunk) ID() id.Trunk { return t.id }
 func (t *Trunk) Fingerprint() string { return t.fingerprint }
 
 // Open begins a stream (client). It sends Open and does not wait for the
-// Verdict; it waits only while carrier.MaxOpening others have none.
-func (t *Trunk) Open(ctx context.Context, sid id.Stream, trace id.Trace) (*stream.Stream, error) {
-	return t.mux.Open(ctx, sid, trace)
+// Verdict; it waits only while carrier.MaxOpening others have none. early says that
+// the caller writes payload next: Open goes with it.
+func (t *Trunk) Open(ctx context.Context, sid id.Stream, trace id.Trace, early bool) (*stream.Stream, error) {
+	return t.mux.Open(ctx, sid, trace, early)
 }
 
 // Accept gives the next stream whose Open has been read (host). The caller

@@ -144,7 +144,7 @@ func upper(conn net.Conn) {
 // open opens a stream on the trunk alone; ask has the edge grant it.
 func (r *rig) open(t *wire.Trunk) *wire.Stream {
 	r.t.Helper()
-	s, err := t.Open(r.t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	s, err := t.Open(r.t.Context(), wire.NewStreamID(), wire.NewTraceID(), false)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestOpenAndGrantInEitherOrder(t *testing.T) {
 			at := r.trunks[trunk.ID()]
 			return at != nil && len(at.early) == 1
 		})
-		s, err := trunk.Open(t.Context(), id, wire.NewTraceID())
+		s, err := trunk.Open(t.Context(), id, wire.NewTraceID(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +308,7 @@ func TestGrantWithoutOpenIsReported(t *testing.T) {
 		t.Errorf("reported %+v", m)
 	}
 	// The grant has lapsed: an Open that comes now finds none.
-	s, err := trunk.Open(t.Context(), id, wire.NewTraceID())
+	s, err := trunk.Open(t.Context(), id, wire.NewTraceID(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

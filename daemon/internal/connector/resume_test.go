@@ -84,7 +84,7 @@ func (r *resumer) carrier(p *linktest.Peer, kind wire.CarrierKind) *wire.Trunk {
 // served is a stream that carried something.
 func (r *resumer) served(t *wire.Trunk, id wire.StreamID) *wire.Stream {
 	r.t.Helper()
-	s, err := t.Open(r.t.Context(), id, wire.NewTraceID())
+	s, err := t.Open(r.t.Context(), id, wire.NewTraceID(), false)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (o *opener) OpenWith(ctx context.Context, _ string, early []byte) (*wire.St
 		return nil, 0, err
 	}
 	o.mu.Unlock()
-	s, err := o.trunk.Open(ctx, wire.NewStreamID(), wire.NewTraceID())
+	s, err := o.trunk.Open(ctx, wire.NewStreamID(), wire.NewTraceID(), false)
 	if err != nil {
 		return nil, 0, err
 	}

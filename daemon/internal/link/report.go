@@ -60,7 +60,7 @@ func (r *reports) send(ctx context.Context, inst *instance) {
 	for {
 		batch := r.take(reportBatch - unheard)
 		for _, m := range batch {
-			if inst.Send(m) != nil {
+			if inst.SendSoon(m) != nil {
 				return
 			}
 		}

@@ -86,7 +86,7 @@ func TestTrunkInAWebSocket(t *testing.T) {
 			ct, ht := w.meet(client, host, s.ID, test.client, test.host)
 			id := wire.NewStreamID()
 			client.Send(&wire.OpenRequest{Trunk: ct.ID(), Stream: id, Trace: wire.NewTraceID()})
-			cs := must[*wire.Stream](t)(ct.Open(t.Context(), id, wire.NewTraceID()))
+			cs := must[*wire.Stream](t)(ct.Open(t.Context(), id, wire.NewTraceID(), false))
 			hs := must[*wire.Stream](t)(ht.Accept(t.Context()))
 			expect[*wire.Grant](host)
 			if err := errors.Join(hs.Admit(), cs.Verdict(t.Context())); err != nil {

@@ -52,7 +52,7 @@ func TestRealTrunk(t *testing.T) {
 
 	id, trace := wire.NewStreamID(), wire.NewTraceID()
 	client.Send(&wire.OpenRequest{Trunk: tk.Trunk, Stream: id, Trace: trace})
-	cs, err := ct.Open(ctx, id, trace)
+	cs, err := ct.Open(ctx, id, trace, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestRealTrunk(t *testing.T) {
 	// A stream that is cut reads an error.
 	id = wire.NewStreamID()
 	client.Send(&wire.OpenRequest{Trunk: tk.Trunk, Stream: id, Trace: trace})
-	if cs, err = ct.Open(ctx, id, trace); err != nil {
+	if cs, err = ct.Open(ctx, id, trace, false); err != nil {
 		t.Fatal(err)
 	}
 	if hs, err = a.trunk.Accept(ctx); err != nil {

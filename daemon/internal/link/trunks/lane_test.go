@@ -17,7 +17,7 @@ import (
 func onTrunk(t *testing.T) (p *Pool, tr *trunk, s *wire.Stream, asked <-chan wire.Message) {
 	t.Helper()
 	w := liveTrunk(t)
-	s, err := w.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	s, err := w.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID(), false)
 	if err == nil {
 		err = s.Verdict(t.Context())
 	}

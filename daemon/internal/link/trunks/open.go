@@ -210,7 +210,7 @@ func (p *Pool) openOn(ctx context.Context, link *wire.Link, life context.Context
 
 // begin opens a stream on its trunk and waits for the Verdict.
 func (p *Pool) begin(ctx context.Context, tr *trunk, id wire.StreamID, trace wire.TraceID, early []byte) (*wire.Stream, error) {
-	s, err := tr.wire.Open(ctx, id, trace)
+	s, err := tr.wire.Open(ctx, id, trace, len(early) > 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream: %w", err)
 	}

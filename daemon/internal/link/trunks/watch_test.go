@@ -26,7 +26,7 @@ func lostAsItBegan(t *testing.T) (*trunk, *wire.Stream) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID())
+	s, err := client.Open(t.Context(), wire.NewStreamID(), wire.NewTraceID(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
