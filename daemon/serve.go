@@ -108,7 +108,7 @@ func tellManager(ctx context.Context, worker *agent.Agent, log *slog.Logger) err
 	case <-ctx.Done():
 	}
 	<-ctx.Done()
-	tell(osservice.Stopping)
+	tell(func() error { return osservice.Stopping(0) })
 	return nil
 }
 

@@ -28,6 +28,9 @@ func (l *leaving) ask(deadline time.Time) time.Time {
 	return l.deadline
 }
 
+// stopTime is what an edge may take to end once it has drained.
+const stopTime = 30 * time.Second
+
 // leave waits until the edge is told to end, by told or by an administrator, and
 // drains it. It returns when nothing is to be waited for any more, or with ctx.
 func (r *rooms) leave(told, ctx context.Context) {
@@ -41,7 +44,7 @@ func (r *rooms) leave(told, ctx context.Context) {
 	case deadline = <-r.leaving.asked:
 	}
 	r.metrics.SetReady(false)
-	r.tellManager(osservice.Stopping)
+	r.tellManager(func() error { return osservice.Stopping(time.Until(deadline) + stopTime) })
 	r.log.Info("edge drains", "deadline", deadline.UTC(), "streams", r.relay.Links().Streams)
 	r.audit.Note(audit.Record{Event: audit.EventEdgeDrains, Outcome: audit.OK})
 	ctx, cancel := context.WithCancel(ctx)

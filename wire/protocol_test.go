@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
@@ -92,6 +93,7 @@ func TestSpecificationKnowsTheConstants(t *testing.T) {
 		"| TicketLife | " + TicketLife.String() + " |",
 		"| GrantWait | " + GrantWait.String() + " |",
 		"| MaxUngranted | " + strconv.Itoa(MaxUngranted) + " |",
+		"| AckWait / WordWait | " + strconv.Itoa(int(carrier.AckWait/time.Millisecond)) + " / " + strconv.Itoa(int(carrier.WordWait/time.Millisecond)) + " ms |",
 		"| MaxEarlyData, EarlyWindow | " + strconv.Itoa(MaxEarlyData>>10) + " KiB |",
 		"| OriginDialTimeout | " + OriginDialTimeout.String() + " |",
 		"| CutDoneWait | " + CutDoneWait.String() + " |",

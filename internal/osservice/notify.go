@@ -2,6 +2,7 @@ package osservice
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -10,8 +11,15 @@ import (
 // Ready tells systemd that the program serves. Elsewhere it does nothing.
 func Ready() error { return notify(daemon.SdNotifyReady) }
 
-// Stopping tells systemd that the program is about to end.
-func Stopping() error { return notify(daemon.SdNotifyStopping) }
+// Stopping tells systemd that the program is about to end, and has ended within a time:
+// systemd kills it after TimeoutStopSec otherwise. 0 leaves that as it is.
+func Stopping(within time.Duration) error {
+	word := daemon.SdNotifyStopping
+	if within > 0 {
+		word += "\nEXTEND_TIMEOUT_USEC=" + strconv.FormatInt(within.Microseconds(), 10)
+	}
+	return notify(word)
+}
 
 func notify(word string) error {
 	_, err := daemon.SdNotify(false, word)

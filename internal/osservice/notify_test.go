@@ -43,11 +43,14 @@ func TestReadyTellsSystemd(t *testing.T) {
 	if err := Ready(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Stopping(); err != nil {
-		t.Fatal(err)
+	for _, within := range []time.Duration{0, 10 * time.Minute} {
+		if err := Stopping(within); err != nil {
+			t.Fatal(err)
+		}
 	}
 	heard(t, c, "READY=1")
 	heard(t, c, "STOPPING=1")
+	heard(t, c, "STOPPING=1\nEXTEND_TIMEOUT_USEC=600000000")
 }
 
 // TestWatchdog: systemd hears of a program as long as it lives.

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -18,6 +19,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -103,15 +105,29 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 		n, werr := o.playWeb(ctx)
 		failed, err = failed+n, errors.Join(err, werr)
 	}
-	if (o.network || o.figures && o.anyFar()) && ctx.Err() == nil {
-		n, nerr := o.playNetwork(ctx)
-		failed, err = failed+n, errors.Join(err, nerr)
+	n, werr := o.playWaiting(ctx)
+	return failed + n, errors.Join(err, werr)
+}
+
+// playWaiting plays faults of a network, most of whose time is waiting, and those of a
+// daemon's state beside them.
+func (o options) playWaiting(ctx context.Context) (failed int, err error) {
+	if ctx.Err() != nil {
+		return 0, nil
 	}
-	if o.state && ctx.Err() == nil {
-		n, serr := o.playState(ctx)
-		failed, err = failed+n, errors.Join(err, serr)
+	var wg sync.WaitGroup
+	var printed bytes.Buffer
+	var lost int
+	var serr error
+	if o.state {
+		wg.Go(func() { lost, serr = o.playState(ctx, &printed) })
 	}
-	return failed, err
+	if o.network || o.figures && o.anyFar() {
+		failed, err = o.playNetwork(ctx)
+	}
+	wg.Wait()
+	os.Stdout.Write(printed.Bytes())
+	return failed + lost, errors.Join(err, serr)
 }
 
 func (o options) playLoopback(ctx context.Context) (failed int, err error) {
@@ -182,19 +198,12 @@ func (o options) playHostile(ctx context.Context, w *suite.World) (failed int, e
 	fmt.Printf("\n%-54s %-9s %-7s %-8s %7s %9s %8s %9s\n", "hostile peer", "who", "against", "outcome", "after s", "grown MiB", "log KiB", "others s")
 	err = w.Hostile(ctx, some, func(r suite.HostileRow) {
 		fmt.Printf("%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
-			r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults)+known(r))
+			r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults))
 		if r.Faults != nil {
 			failed++
 		}
 	})
 	return failed, err
-}
-
-func known(r suite.HostileRow) string {
-	if !r.Known {
-		return ""
-	}
-	return fmt.Sprintf("(known: %s; wanted %s)", r.Behaviour.Known, r.Behaviour.Want)
 }
 
 func mark(err error) string {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
+	"github.com/sallyport/sallyport/edge/internal/registry"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -175,4 +176,23 @@ func TestLanesAreBounded(t *testing.T) {
 	kept[0].lose()
 	j.eventually("one is gone", func() bool { return j.relay.Links().Trunks == len(kept)+1 })
 	j.lane()
+}
+
+// A host that has no lanes is no worse a host: the next trunk leads to it.
+func TestHostWithoutLanesIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	other := &registry.Host{Connector: j.connector.ID, Key: j.client.d.key, Send: func(wire.Message) error {
+		t.Error("the other host has an offer")
+		return nil
+	}}
+	j.relay.cfg.Registry.Set(other, []wire.TunnelInfo{{Hostname: app}})
+	call[*wire.Ticket](j.client, j.laneRequest())
+	offer := expect[*wire.Offer](j.host)
+	j.host.Send(&wire.OfferFailed{Trunk: offer.Trunk, Reason: wire.Reason{Code: wire.CodeInvalid, Text: "no lanes here"}})
+	expect[*wire.TicketFailed](j.client)
+	call[*wire.Ticket](j.client, &wire.TicketRequest{Session: j.session, Hostname: app})
+	if o := expect[*wire.Offer](j.host); o.Carrier != wire.CarrierTrunk {
+		t.Errorf("offer = %+v", o)
+	}
 }

@@ -19,10 +19,15 @@ func FarCauses() []suite.FarCause {
 	borne := func(name string, p wan.Path) suite.FarCause {
 		return suite.FarCause{Cause: suite.Cause{Name: name, Want: suite.Survive, New: soon, Bulk: 2 << 20, Lasts: 8 * time.Second, Fault: network(wan.Both(p)), Heal: clear}, Copy: some}
 	}
-	lost := func(name string, size int64, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
-		return suite.FarCause{Cause: suite.Cause{Name: name, Want: suite.Survive, Resume: resume, New: 5 * time.Second, Bulk: 16 << 20, Lasts: 40 * time.Second, Slow: true, Fault: fault}, Copy: size}
+	lost := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
+		return suite.FarCause{Cause: suite.Cause{Name: name, Want: suite.Survive, Resume: resume, New: 5 * time.Second, Bulk: 16 << 20, Lasts: 40 * time.Second, Slow: true, Fault: fault}, Copy: whole}
 	}
-	killed := lost("client's link killed alone", whole, soon, cut(false, suite.IsLink))
+	// short is for faults that are over at once.
+	short := func(c suite.FarCause) suite.FarCause {
+		c.Lasts, c.Bulk = c.Lasts/2, c.Bulk/2
+		return c
+	}
+	killed := short(lost("client's link killed alone", soon, cut(false, suite.IsLink)))
 	killed.Before = func(ctx context.Context, w *suite.World) (func(context.Context) error, error) { return w.ByProxy(ctx) }
 	// Beyond the edge nothing is heard of it, while the edge's kernel acknowledges.
 	const beyond = 45 * time.Second
@@ -30,17 +35,17 @@ func FarCauses() []suite.FarCause {
 		borne("50 ms there and back, 0.1 % loss", wan.Path{Delay: 25 * time.Millisecond, Loss: 0.001, Rate: 500_000_000}),
 		borne("packets of the network out of order", wan.Path{Delay: 5 * time.Millisecond, Reorder: 0.02, LateBy: 3 * time.Millisecond}),
 		killed,
-		lost("client's address changed", whole, trunkDead+4*time.Second, move),
-		lost("route gone for 20 s", whole, trunkDead, during(20*time.Second, down(true), down(false))),
-		lost("black hole for 20 s", whole, beyond, during(20*time.Second, network(wan.Both(wan.Path{Hole: true})), clear)),
-		lost("MTU hole of 1,000 bytes for 20 s", whole, beyond, during(20*time.Second, network(wan.Both(wan.Path{Largest: 1000})), clear)),
-		lost("edge killed with -9, and restarted", whole, 5*time.Second, func(ctx context.Context, w *suite.World) error {
+		short(lost("client's address changed", trunkDead+4*time.Second, move)),
+		lost("route gone for 20 s", trunkDead, during(20*time.Second, down(true), down(false))),
+		lost("black hole for 20 s", beyond, during(20*time.Second, network(wan.Both(wan.Path{Hole: true})), clear)),
+		lost("MTU hole of 1,000 bytes for 20 s", beyond, during(20*time.Second, network(wan.Both(wan.Path{Largest: 1000})), clear)),
+		short(lost("edge killed with -9, and restarted", 5*time.Second, func(ctx context.Context, w *suite.World) error {
 			w.Edge().Process().Kill()
 			return w.Edge().Start(ctx)
-		}),
-		lost("edge ended by SIGTERM, and restarted", whole, 12*time.Second, restartEdge),
-		lost("client paused for 30 s", whole, trunkDead, paused(theClient, 30*time.Second)),
-		lost("host paused for 30 s", whole, trunkDead, paused(theHost, 30*time.Second)),
+		})),
+		short(lost("edge ended by SIGTERM, and restarted", 12*time.Second, restartEdge)),
+		lost("client paused for 30 s", trunkDead, paused(theClient, 30*time.Second)),
+		lost("host paused for 30 s", trunkDead, paused(theHost, 30*time.Second)),
 	}
 }
 

@@ -18,7 +18,7 @@ func laneCauses() []suite.Cause {
 	return []suite.Cause{
 		large(suite.Cause{Name: "lanes alone cut, of client and host, 6 times", Fault: lanesCut}),
 		half(suite.Cause{Name: "the client's trunks alone cut, lanes live", New: soon, Fault: cut(false, suite.IsTrunk)}),
-		large(suite.Cause{Name: "lanes cut while they are made, for 8 s", Fault: lanesUnmade, Heal: healAll}),
+		half(suite.Cause{Name: "lanes cut while they are made, for 8 s", Lasts: 14 * time.Second, Fault: lanesUnmade, Heal: healAll}),
 	}
 }
 

@@ -66,9 +66,9 @@ func nothing(context.Context, *suite.World) error { return nil }
 // cuts end connections with a reset.
 func cuts() []suite.Cause {
 	return []suite.Cause{
-		large(suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
-		large(suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
-		large(suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
+		half(suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
+		half(suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
+		half(suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
 		half(suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
 		large(suite.Cause{Name: "all of the client cut", Fault: cut(false, nil)}),
 		half(suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
@@ -110,17 +110,13 @@ func away(ctx context.Context, w *suite.World) error {
 	return cut(false, nil)(ctx, w)
 }
 
-// silences are those that nobody is told of.
+// silences are those that nobody is told of, at the host; FarCauses has them at the
+// client.
 func silences() []suite.Cause {
-	const lasts = 40 * time.Second
-	silent := func(host bool) func(context.Context, *suite.World) error {
-		return during(20*time.Second, hole(host), healAll)
-	}
+	silent := during(20*time.Second, hole(true), healAll)
 	return []suite.Cause{
-		large(suite.Cause{Name: "silent middle at the client, 20 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: silent(false)}),
-		large(suite.Cause{Name: "silent middle at the host, 20 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: silent(true)}),
-		large(suite.Cause{Name: "client paused for 30 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: paused(theClient, 30*time.Second)}),
-		large(suite.Cause{Name: "host paused for 30 s", Lasts: lasts, Resume: trunkDead, Slow: true, Fault: paused(theHost, 30*time.Second)}),
+		large(suite.Cause{Name: "silent middle at the host, 20 s", Lasts: 32 * time.Second, Resume: trunkDead, Slow: true, Fault: silent}),
+		large(suite.Cause{Name: "host paused for 30 s", Lasts: 40 * time.Second, Resume: trunkDead, Slow: true, Fault: paused(theHost, 30*time.Second)}),
 	}
 }
 

@@ -102,10 +102,7 @@ type Behaviour struct {
 	Want []Outcome
 	// Within bounds the time until then; 0 is two seconds.
 	Within time.Duration
-	// Known says what is known to be wrong with the victim: another outcome than
-	// the one wanted is shown, and is no failure.
-	Known string
-	play  func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
+	play   func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
 }
 
 // Result is what came of a behaviour.
@@ -114,8 +111,6 @@ type Result struct {
 	Outcome   Outcome
 	// After is how long it took from the offence to the outcome.
 	After time.Duration
-	// Known: it is another one than wanted, for the reason that Behaviour.Known gives.
-	Known bool
 	// Err says why the behaviour could not be played, or what is wrong.
 	Err error
 }
@@ -143,8 +138,6 @@ func (s *Stage) Play(ctx context.Context, b Behaviour) Result {
 	r := Result{Behaviour: b}
 	r.Outcome, r.After, r.Err = b.play(ctx, s, wait)
 	switch {
-	case b.Known != "" && (r.Err != nil || !slices.Contains(b.Want, r.Outcome)):
-		r.Known, r.Err = true, nil
 	case r.Err != nil:
 	case !slices.Contains(b.Want, r.Outcome):
 		r.Err = fmt.Errorf("outcome is %s, want %s", r.Outcome, b.Want)

@@ -109,7 +109,9 @@ func (t *Table) failed(id wire.TrunkID, why wire.Reason) {
 		return
 	}
 	t.mu.Lock()
-	t.cfg.Registry.Failed(x.session.ID, x.host)
+	if x.carrier == wire.CarrierTrunk { // a host may have no lanes
+		t.cfg.Registry.Failed(x.session.ID, x.host)
+	}
 	if x.cut != nil {
 		why = *x.cut
 	}
