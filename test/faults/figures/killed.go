@@ -87,7 +87,7 @@ func goroutinesBack(ctx context.Context, w *suite.World, before int) (int, error
 
 // cycles cuts trunks and lanes under streams and lets new ones come, for a minute.
 func cycles(ctx context.Context, w *suite.World) (string, error) {
-	const lasts = time.Minute
+	const lasts = 40 * time.Second
 	if _, err := w.Recovered(ctx, 10*time.Second); err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ func sipping(ctx context.Context, c net.Conn) {
 // badNetwork signs somebody in and keeps ten streams on a network that loses,
 // delays, mixes up and is slow.
 func badNetwork(ctx context.Context, w *suite.World) (string, error) {
-	const lasts = 90 * time.Second
+	const lasts = 60 * time.Second
 	link, err := online(ctx, w)
 	if err != nil {
 		return "", err
