@@ -15,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -39,13 +40,14 @@ type options struct {
 	run     *regexp.Regexp
 	// fell counts what broke nothing and fell short of a promised figure.
 	fell *int
+	out  io.Writer
 }
 
 func main() {
 	if machine.InChild() {
 		return
 	}
-	o := options{fell: new(int)}
+	o := options{fell: new(int), out: os.Stdout}
 	flag.BoolVar(&o.causes, "causes", false, "only faults of what lies between")
 	flag.BoolVar(&o.network, "network", false, "only faults of a network between client and edge (root)")
 	flag.BoolVar(&o.inside, "inside", false, "for the program's own child")
@@ -101,33 +103,44 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 	if o.causes || o.hostile || o.figures {
 		failed, err = o.playLoopback(ctx)
 	}
-	if o.causes && !o.short && ctx.Err() == nil {
-		n, werr := o.playWeb(ctx)
-		failed, err = failed+n, errors.Join(err, werr)
-	}
 	n, werr := o.playWaiting(ctx)
 	return failed + n, errors.Join(err, werr)
 }
 
-// playWaiting plays faults of a network, most of whose time is waiting, and those of a
-// daemon's state beside them.
+// playWaiting plays faults of a network, most of whose time is waiting, and beside
+// them those in WebSockets and those of a daemon's state.
 func (o options) playWaiting(ctx context.Context) (failed int, err error) {
-	if ctx.Err() != nil {
-		return 0, nil
+	parts := []struct {
+		wanted bool
+		play   func(options, context.Context) (int, error)
+	}{
+		{o.network || o.figures && o.anyFar(), options.playNetwork},
+		{o.causes && !o.short, options.playWeb},
+		{o.state, options.playState},
 	}
+	type came struct {
+		printed      bytes.Buffer
+		failed, fell int
+		err          error
+	}
+	var all [3]came
 	var wg sync.WaitGroup
-	var printed bytes.Buffer
-	var lost int
-	var serr error
-	if o.state {
-		wg.Go(func() { lost, serr = o.playState(ctx, &printed) })
-	}
-	if o.network || o.figures && o.anyFar() {
-		failed, err = o.playNetwork(ctx)
+	for i, part := range parts {
+		if !part.wanted || ctx.Err() != nil {
+			continue
+		}
+		mine, x := o, &all[i]
+		mine.out, mine.fell = &x.printed, &x.fell
+		wg.Go(func() { x.failed, x.err = part.play(mine, ctx) })
 	}
 	wg.Wait()
-	os.Stdout.Write(printed.Bytes())
-	return failed + lost, errors.Join(err, serr)
+	for i := range all {
+		o.out.Write(all[i].printed.Bytes())
+		failed += all[i].failed
+		*o.fell += all[i].fell
+		err = errors.Join(err, all[i].err)
+	}
+	return failed, err
 }
 
 func (o options) playLoopback(ctx context.Context) (failed int, err error) {
@@ -164,7 +177,7 @@ func (o options) anyFar() bool {
 
 // playFigures prints a row for each figure of a kind of World.
 func (o options) playFigures(ctx context.Context, w *suite.World, far bool) (failed int) {
-	fmt.Printf("\n%-4s %s\n", "id", "figure (scale): what came")
+	fmt.Fprintf(o.out, "\n%-4s %s\n", "id", "figure (scale): what came")
 	for _, f := range figures.All() {
 		if f.Far != far || !o.run.MatchString(f.ID+" "+f.What) {
 			continue
@@ -173,7 +186,7 @@ func (o options) playFigures(ctx context.Context, w *suite.World, far bool) (fai
 			return failed + 1
 		}
 		got, err := f.Play(ctx, w)
-		fmt.Printf("%-4s %s (%s): %s %s\n", f.ID, f.What, f.Scale, got, mark(err))
+		fmt.Fprintf(o.out, "%-4s %s (%s): %s %s\n", f.ID, f.What, f.Scale, got, mark(err))
 		var short *figures.ShortError
 		switch {
 		case errors.As(err, &short):
@@ -195,9 +208,9 @@ func (o options) playHostile(ctx context.Context, w *suite.World) (failed int, e
 	if len(some) == 0 {
 		return 0, nil
 	}
-	fmt.Printf("\n%-54s %-9s %-7s %-8s %7s %9s %8s %9s\n", "hostile peer", "who", "against", "outcome", "after s", "grown MiB", "log KiB", "others s")
+	fmt.Fprintf(o.out, "\n%-54s %-9s %-7s %-8s %7s %9s %8s %9s\n", "hostile peer", "who", "against", "outcome", "after s", "grown MiB", "log KiB", "others s")
 	err = w.Hostile(ctx, some, func(r suite.HostileRow) {
-		fmt.Printf("%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
+		fmt.Fprintf(o.out, "%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
 			r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults))
 		if r.Faults != nil {
 			failed++

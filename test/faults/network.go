@@ -28,7 +28,7 @@ const exitError = 120
 // namespace of its own, or says why it cannot.
 func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 	if err := wan.Available(); err != nil {
-		fmt.Println("\nfaults of a network are left out:", err)
+		fmt.Fprintln(o.out, "\nfaults of a network are left out:", err)
 		return 0, nil
 	}
 	self, err := os.Executable()
@@ -42,6 +42,7 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 	args := []string{"-inside", "-streams", fmt.Sprint(o.streams), "-seed", fmt.Sprint(o.seed), "-run", o.run.String(),
 		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose), fmt.Sprintf("-network=%t", o.network), fmt.Sprintf("-figures=%t", o.figures)}
 	cmd := inNamespace(ctx, self, args...)
+	cmd.Stdout = o.out
 	cmd.Env = append(os.Environ(), harness.BinEnv+"="+filepath.Dir(programs.Edge))
 	theirs, mine, err := os.Pipe()
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
-func heading(what string) {
-	fmt.Printf("\n%-46s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s\n", what, "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB")
+func (o options) heading(what string) {
+	fmt.Fprintf(o.out, "\n%-46s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s\n", what, "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB")
 }
 
 // print prints a row and counts it.
 func (o options) print(r suite.Row, beside string) (failed int) {
 	survive := r.Cause.Want == suite.Survive
-	fmt.Printf("%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
+	fmt.Fprintf(o.out, "%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
 		float64(r.Bytes)/(1<<20), seconds(7, r.Ended, !survive), seconds(8, r.Resumed, survive), r.New.Seconds(),
 		float64(r.Memory)/(1<<20), beside, mark(errors.Join(r.Faults, r.Slow)))
 	switch {
@@ -34,7 +34,7 @@ func (o options) print(r suite.Row, beside string) (failed int) {
 }
 
 func (o options) playCauses(ctx context.Context, w *suite.World) (failed int) {
-	heading("fault")
+	o.heading("fault")
 	for _, c := range causes.Causes() {
 		if ctx.Err() != nil {
 			return failed + 1
@@ -75,9 +75,9 @@ func (o options) playBeside(ctx context.Context, w *suite.World, what string, al
 		return 0
 	}
 	if err := services.Missing(); err != nil {
-		fmt.Println("\npgbench, ssh and scp are left out:", err)
+		fmt.Fprintln(o.out, "\npgbench, ssh and scp are left out:", err)
 	}
-	heading(what)
+	o.heading(what)
 	for _, c := range all {
 		if ctx.Err() != nil {
 			return failed + 1

@@ -6,15 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/sallyport/sallyport/test/faults/durable"
 	"github.com/sallyport/sallyport/test/harness"
 )
 
-// playState kills daemons and damages their databases, and prints to out.
-func (o options) playState(ctx context.Context, out io.Writer) (failed int, err error) {
+// playState kills daemons and damages their databases.
+func (o options) playState(ctx context.Context) (failed int, err error) {
 	programs, err := harness.FindPrograms(ctx)
 	if err != nil {
 		return 0, err
@@ -24,10 +23,10 @@ func (o options) playState(ctx context.Context, out io.Writer) (failed int, err 
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Fprintf(out, "\n%-46s %7s %7s %8s %6s %9s\n", "fault of a daemon's state", "tried", "noticed", "changes", "lost", "slowest s")
+	fmt.Fprintf(o.out, "\n%-46s %7s %7s %8s %6s %9s\n", "fault of a daemon's state", "tried", "noticed", "changes", "lost", "slowest s")
 	c := durable.Config{Program: programs.Daemon, Dir: dir, Seed: o.seed, Short: o.short}
 	durable.Play(ctx, c, o.run.MatchString, func(r durable.Row) {
-		fmt.Fprintf(out, "%-46s %7d %7d %8d %6d %9.3f %s\n", r.Name, r.Tried, r.Met, r.Changes, r.Lost, r.Slowest.Seconds(), mark(r.Faults))
+		fmt.Fprintf(o.out, "%-46s %7d %7d %8d %6d %9.3f %s\n", r.Name, r.Tried, r.Met, r.Changes, r.Lost, r.Slowest.Seconds(), mark(r.Faults))
 		if r.Faults != nil {
 			failed++
 		}

@@ -110,13 +110,11 @@ func away(ctx context.Context, w *suite.World) error {
 	return cut(false, nil)(ctx, w)
 }
 
-// silences are those that nobody is told of, at the host; FarCauses has them at the
-// client.
+// silences are those that nobody is told of; FarCauses has more.
 func silences() []suite.Cause {
 	silent := during(20*time.Second, hole(true), healAll)
 	return []suite.Cause{
 		large(suite.Cause{Name: "silent middle at the host, 20 s", Lasts: 32 * time.Second, Resume: trunkDead, Slow: true, Fault: silent}),
-		large(suite.Cause{Name: "host paused for 30 s", Lasts: 40 * time.Second, Resume: trunkDead, Slow: true, Fault: paused(theHost, 30*time.Second)}),
 	}
 }
 

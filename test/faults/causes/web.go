@@ -20,7 +20,6 @@ func WebCauses() []suite.FarCause {
 		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: inLanes(fault)}))
 	}
 	return []suite.FarCause{
-		web(suite.Cause{Name: "nothing", Want: suite.Survive, New: soon, Bulk: 8 << 20, Lasts: 8 * time.Second, Fault: nothing}),
 		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
 		cuts("all of the host cut", 10*time.Second, cut(true, nil)),
 		cuts("edge killed with -9, and restarted", 15*time.Second, during(2*time.Second, killEdge, startEdge)),

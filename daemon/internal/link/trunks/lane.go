@@ -28,6 +28,11 @@ const (
 	// many short transfers in a row are not worth a connection each.
 	laneEvery   = 500 * time.Millisecond
 	maxLaneKeys = 1 << 10
+	// crowd is how many bulk streams may stay on a trunk that has MaxLanes: more would
+	// share what each lane has alone. Then all of them share the trunk, and for
+	// crowdLasts there are no lanes.
+	crowd      = 3
+	crowdLasts = 30 * time.Second
 	// laneLeast is what a stream must carry within LaneQuiet to keep its lane.
 	laneLeast = 1 << 20
 )
@@ -111,16 +116,19 @@ func (p *Pool) newLane(s *wire.Stream) (*trunk, error) {
 	if tr == nil || tr.lane || tr.lost || tr.noLanes || tr.ended != nil {
 		return nil, errNoLane
 	}
-	n := 0
-	for x := range p.all {
-		if x.lane && x.key == tr.key {
-			n++
+	now := time.Now()
+	if now.Before(tr.crowded) {
+		return nil, fmt.Errorf("%w: too many would have one", errNoLane)
+	}
+	lanes := p.lanesLocked(tr)
+	if len(lanes) >= wire.MaxLanes {
+		if !p.left.Take(tr.key, now) {
+			tr.crowded = now.Add(crowdLasts)
+			p.cfg.Go(func(ctx context.Context) { p.leaveAll(ctx, lanes) })
 		}
+		return nil, fmt.Errorf("%w: the trunk has %d", errNoLane, len(lanes))
 	}
-	if n >= wire.MaxLanes {
-		return nil, fmt.Errorf("%w: the trunk has %d", errNoLane, n)
-	}
-	if !p.lanes.Take(tr.key, time.Now()) {
+	if !p.lanes.Take(tr.key, now) {
 		return nil, fmt.Errorf("%w: the trunk had many just now", errNoLane)
 	}
 	lane := newTrunk(tr.key)
@@ -131,6 +139,38 @@ func (p *Pool) newLane(s *wire.Stream) (*trunk, error) {
 	}
 	p.all[lane] = struct{}{}
 	return lane, nil
+}
+
+// lanesLocked are the lanes beside a trunk.
+func (p *Pool) lanesLocked(tr *trunk) (lanes []*trunk) {
+	for x := range p.all {
+		if x.lane && x.key == tr.key {
+			lanes = append(lanes, x)
+		}
+	}
+	return lanes
+}
+
+// isCrowded says whether too many streams of a trunk would have a lane.
+func (p *Pool) isCrowded(tr *trunk) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(tr.crowded)
+}
+
+// leaveAll has the streams of lanes go back to their trunk.
+func (p *Pool) leaveAll(ctx context.Context, lanes []*trunk) {
+	for _, lane := range lanes {
+		select {
+		case <-lane.ready:
+		case <-ctx.Done():
+			return
+		}
+		if lane.err == nil {
+			err := p.goOn(ctx, lane)
+			p.cfg.Log.Debug("lane left: too many would have one", "lane", lane.id, "err", err)
+		}
+	}
 }
 
 // refusedLane notes that lanes are not to be had at all.
@@ -155,7 +195,7 @@ func (p *Pool) take(ctx context.Context, lane *trunk, s *wire.Stream) error {
 		return err
 	}
 	_, tr := p.find(s.ID())
-	if tr == nil || !p.move(tr, lane, s) {
+	if tr == nil || p.isCrowded(tr) || !p.move(tr, lane, s) {
 		return errNoLane
 	}
 	if err := lane.wire.Attach(ctx, s); err != nil {

@@ -112,3 +112,40 @@ func TestSweepSparesLanes(t *testing.T) {
 		t.Errorf("lane %v, retired %v, trunk %v", lane.wire.Err(), old.wire.Err(), tr.wire.Err())
 	}
 }
+
+// Where many more streams are bulk than may have lanes, those that have one go back:
+// each would have as much as all that stay on the trunk together.
+func TestCrowdHasNoLanes(t *testing.T) {
+	t.Parallel()
+	p, tr, s, _ := onTrunk(t)
+	begun := 0
+	p.cfg.Go = func(func(context.Context)) bool { begun++; return true }
+	var lanes []*trunk
+	for range wire.MaxLanes {
+		lane := newTrunk(tr.key)
+		lane.lane = true
+		p.all[lane] = struct{}{}
+		lanes = append(lanes, lane)
+	}
+	for i := range crowd + 1 {
+		if p.isCrowded(tr) {
+			t.Fatalf("a crowd of %d", i)
+		}
+		if _, err := p.newLane(s); !errors.Is(err, errNoLane) {
+			t.Fatalf("a lane beyond the most: %v", err)
+		}
+	}
+	if !p.isCrowded(tr) || begun != 1 {
+		t.Fatalf("crowded %v, %d times were lanes left", p.isCrowded(tr), begun)
+	}
+	for _, lane := range lanes {
+		delete(p.all, lane)
+	}
+	if _, err := p.newLane(s); !errors.Is(err, errNoLane) {
+		t.Errorf("a lane in a crowd: %v", err)
+	}
+	tr.crowded = time.Now().Add(-time.Second)
+	if _, err := p.newLane(s); err != nil || begun != 2 {
+		t.Errorf("after the crowd: %v", err)
+	}
+}

@@ -94,7 +94,8 @@ type trunk struct {
 	streams map[wire.StreamID]*wire.Stream
 	retired bool
 	lost    bool
-	noLanes bool // edge or host have none
+	noLanes bool      // edge or host have none
+	crowded time.Time // until when it has no lanes, since too many would have one
 }
 
 // kind is what its ticket is for.
@@ -118,6 +119,7 @@ type Pool struct {
 	budget *wire.Budget // a link has one session at a time
 	opens  opens
 	lanes  *quota.Buckets[trunkKey] // made of late
+	left   *quota.Buckets[trunkKey] // bulk that stayed on its trunk, since that has MaxLanes
 
 	followers followers
 
@@ -133,6 +135,7 @@ func New(c Config) *Pool {
 		cfg: c, budget: wire.NewBudget(), opens: newOpens(), byKey: make(map[trunkKey]*trunk), all: make(map[*trunk]struct{}),
 		early: make(map[wire.TrunkID]wire.Reason),
 		lanes: quota.New[trunkKey](laneEvery, wire.MaxLanes, maxLaneKeys),
+		left:  quota.New[trunkKey](crowdLasts, crowd, maxLaneKeys),
 	}
 }
 
