@@ -16,6 +16,7 @@ package policer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -77,17 +78,16 @@ type Rule string
 
 // The rules.
 const (
-	RuleFrame   Rule = "frame"         // malformed: version, type, flags
-	RuleLength  Rule = "frame-length"  // a frame that is too long, or empty for nothing
-	RuleParity  Rule = "stream-id"     // a stream id that the peer may not open
-	RuleTwice   Rule = "duplicate-id"  // a stream opened or closed twice
-	RuleStreams Rule = "live-streams"  // too many streams at once
-	RuleOpens   Rule = "open-rate"     // streams opened too quickly
-	RulePings   Rule = "ping-rate"     // pings too often
-	RuleControl Rule = "control-rate"  // control frames too often
-	RuleUnknown Rule = "unknown-ids"   // frames for streams that are not there
-	RuleUnread  Rule = "unread-bytes"  // more than the windows allow
-	RuleStall   Rule = "stalled-frame" // a frame that does not get complete
+	RuleFrame   Rule = "frame"        // malformed: version, type, flags
+	RuleLength  Rule = "frame-length" // a frame that is too long, or empty for nothing
+	RuleParity  Rule = "stream-id"    // a stream id that the peer may not open
+	RuleTwice   Rule = "duplicate-id" // a stream opened or closed twice
+	RuleStreams Rule = "live-streams" // too many streams at once
+	RuleOpens   Rule = "open-rate"    // streams opened too quickly
+	RulePings   Rule = "ping-rate"    // pings too often
+	RuleControl Rule = "control-rate" // control frames too often
+	RuleUnknown Rule = "unknown-ids"  // frames for streams that are not there
+	RuleUnread  Rule = "unread-bytes" // more than the windows allow
 )
 
 // Violation is a broken rule.
@@ -214,7 +214,11 @@ func (p *Policer) Live() int {
 	return len(p.streams)
 }
 
-// Stalled says whether a frame stands half way for too long.
+// ErrStalled: a frame does not get complete. It is no violation: to the one who
+// waits for it, a connection that is broken in the middle of a frame looks the same.
+var ErrStalled = errors.New("a frame from the other end does not get complete")
+
+// Stalled is ErrStalled where a frame stands half way for too long.
 func (p *Policer) Stalled(now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,7 +230,7 @@ func (p *Policer) Stalled(now time.Time) error {
 		slow += time.Duration(p.current.Body()) * time.Second / time.Duration(p.limits.SlowRate)
 	}
 	if now.Sub(p.last) > p.limits.Grace || now.Sub(p.since) > slow {
-		return &Violation{RuleStall, p.current}
+		return ErrStalled
 	}
 	return nil
 }

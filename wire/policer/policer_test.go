@@ -194,7 +194,7 @@ func TestStalledFrame(t *testing.T) {
 				}
 				now = now.Add(test.every)
 			}
-			if err := p.Stalled(now.Add(test.after)); (err != nil) != test.want {
+			if err := p.Stalled(now.Add(test.after)); errors.Is(err, ErrStalled) != test.want {
 				t.Errorf("stalled: %v, want %v", err, test.want)
 			}
 		})

@@ -165,6 +165,19 @@ func ending(act func(sc *scene)) play {
 	})
 }
 
+// stallsHalfWay waits until the client leaves the trunk; its streams wait for another.
+func stallsHalfWay(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
+	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(1)))
+	sc.local.Read(make([]byte, 1)) // once it has come, so has the Verdict
+	speak.WriteAll(sc.trunk, speak.Yframe(speak.YData, 0, 1, 1000, speak.Edata(996)[:10]))
+	start := time.Now()
+	sc.trunk.Await(0xff, within)
+	if d := time.Since(start); d >= within {
+		return "", d, errors.New("the client stays on the trunk")
+	}
+	return sc.localEnd(moment)
+}
+
 // unadmitted sends bytes on a trunk whose stream 1 waits for its Verdict.
 func unadmitted(b func() []byte) play {
 	return onOffer(func(ctx context.Context, sc *scene) error {
@@ -202,7 +215,7 @@ func hosts() []Behaviour {
 		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Raw().Close() })},
 		// Its kernel acknowledges, so it is dead after a minute only (rule 18).
 		{Name: "go-away, then silence", Want: []Outcome{Borne}, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
-		{Name: "frame that stalls half way, from a host", Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YData, 0, 1, 1000, make([]byte, 10)) })},
+		{Name: "frame that stalls half way, from a host", Want: []Outcome{Borne}, Within: 15 * time.Second, play: onAdmitted(stallsHalfWay)},
 	}
 	return ofHost(append(b, comings()...))
 }

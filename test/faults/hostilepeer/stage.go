@@ -1,6 +1,7 @@
 package hostilepeer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,10 +128,7 @@ const (
 
 // Play does it and judges what came of it.
 func (s *Stage) Play(ctx context.Context, b Behaviour) Result {
-	within := b.Within
-	if within == 0 {
-		within = quick
-	}
+	within := cmp.Or(b.Within, quick)
 	wait := within
 	if b.Within == 0 && len(b.Want) == 1 && b.Want[0] == Borne {
 		wait = moment
