@@ -13,13 +13,18 @@ import (
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
-// laneCauses are faults of lanes, to which bulk streams have moved.
+// laneCauses are faults of lanes, to which bulk streams have moved. Of more streams too
+// many would have one.
 func laneCauses() []suite.Cause {
-	return []suite.Cause{
+	all := []suite.Cause{
 		large(suite.Cause{Name: "lanes alone cut, of client and host, 6 times", Fault: lanesCut}),
 		half(suite.Cause{Name: "the client's trunks alone cut, lanes live", New: soon, Fault: cut(false, suite.IsTrunk)}),
 		half(suite.Cause{Name: "lanes cut while they are made, for 8 s", Lasts: 14 * time.Second, Fault: lanesUnmade, Heal: healAll}),
 	}
+	for i := range all {
+		all[i].Streams = 20
+	}
+	return all
 }
 
 // lanesCut cuts the lanes of one daemon, then those of the other, and lets streams

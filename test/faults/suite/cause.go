@@ -31,6 +31,8 @@ type Cause struct {
 	// Lasts is how long the streams last, Bulk how many bytes the large ones have.
 	Lasts time.Duration
 	Bulk  uint64
+	// Streams is how many there are at most; 0: as many as asked for.
+	Streams int
 	// Slow says that it waits for a time limit; the short form leaves it out.
 	Slow bool
 	// App is the ledger's app that the streams are of; "": the first.

@@ -23,6 +23,9 @@ const patience = 4 * time.Minute
 // Play opens n streams, does the fault to them, and says what came of it.
 func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 	row = Row{Cause: c}
+	if c.Streams > 0 {
+		n = min(n, c.Streams)
+	}
 	var faults []error
 	if _, err := w.recovered(ctx, 20*time.Second); err != nil {
 		row.Faults = fmt.Errorf("nothing works before the fault: %w", err)

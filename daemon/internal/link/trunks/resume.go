@@ -50,7 +50,9 @@ func (p *Pool) resume(ctx context.Context, tr *trunk) {
 			case <-time.After(wait):
 			case <-ctx.Done():
 			}
-			wait = min(2*wait, resumeMost)
+			if wait = min(2*wait, resumeMost); p.cfg.Settling() {
+				wait = settleRetry // its hosts are on their way to it
+			}
 		}
 	}
 }
