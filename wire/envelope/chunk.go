@@ -16,8 +16,13 @@ var pools = [...]sync.Pool{
 	{New: func() any { return &Chunk{buf: make([]byte, largeChunk)} }},
 }
 
-// take gives a chunk of at least n bytes, or the largest.
-func take(n int) *Chunk { return pools[class(n)].Get().(*Chunk) }
+// take gives an empty chunk of at least n bytes, or the largest, without Headroom: its
+// bytes are never sent from there.
+func take(n int) *Chunk {
+	c := pools[class(n)].Get().(*Chunk)
+	c.r, c.w = 0, 0
+	return c
+}
 
 // class is which pool has chunks of n bytes.
 func class(n int) int {
@@ -54,7 +59,7 @@ func (c *Chunk) Free() {
 	pools[class(len(c.buf))].Put(c)
 }
 
-// Space is where further payload goes, at most MaxPayload bytes in all.
+// Space is where further payload goes.
 func (c *Chunk) Space() []byte { return c.buf[c.w:] }
 
 // Grow says that n bytes were put into Space.

@@ -66,9 +66,7 @@ func (i *In) Begin(n int) (*Chunk, []byte) {
 	space := i.q.room(n)
 	if space == nil || i.detached {
 		i.detached = false
-		c := take(min(n, i.most()))
-		c.r, c.w = 0, 0 // it is never sent
-		i.q.push(c)
+		i.q.push(take(min(n, i.most())))
 		space = i.q.tail.Space()
 	}
 	i.q.tail.pin()

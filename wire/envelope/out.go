@@ -92,7 +92,6 @@ func (o *Out) keep(p []byte) {
 		space := o.q.room(len(p))
 		if space == nil {
 			o.q.push(take(len(p)))
-			o.q.tail.r, o.q.tail.w = 0, 0
 			space = o.q.room(len(p))
 		}
 		n := copy(space, p)

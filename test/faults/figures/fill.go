@@ -137,10 +137,9 @@ func fillClient(ctx context.Context, _ *suite.World, s *hostilepeer.Stage) (held
 	held = func() { closeAll(conns) }
 	go l.AwaitKind(0, time.Hour) // answers pings; ends with the link
 	f := newFiller(t)
-	admit := func(stream uint32, then func(uint32)) {
+	admit := func(stream uint32) {
 		speak.WriteAll(t, speak.Yframe(speak.YWindow, speak.YACK, stream, speak.YamuxWindow-speak.YamuxFirst, nil))
 		speak.WriteAll(t, speak.Ydata(stream, speak.Admit()))
-		then(stream)
 	}
 	dial := func(n int) error {
 		d := net.Dialer{Control: smallBuffers}
@@ -153,11 +152,11 @@ func fillClient(ctx context.Context, _ *suite.World, s *hostilepeer.Stage) (held
 		}
 		return nil
 	}
-	f.onOpened = func(stream uint32) { admit(stream, func(uint32) {}) }
+	f.onOpened = admit
 	dialled := make(chan error, 1)
 	go func() { dialled <- dial(windowStreams - 1) }() // ends by itself
 	err = errors.Join(f.run(ctx), <-dialled)
-	f.onOpened = func(stream uint32) { admit(stream, f.keep) }
+	f.onOpened = func(stream uint32) { admit(stream); f.keep(stream) }
 	if err == nil {
 		err = dial(keptStreams)
 	}

@@ -70,7 +70,7 @@ func hostLinks() []Behaviour {
 			_, err := l.Register(many(1500, "x%04d.elsewhere.org")...)
 			return err
 		})},
-		{Name: "registers 10,000 hostnames inside its right", Want: borne, Within: 60 * time.Second, play: onHostLink(func(l *speak.Link, _ *Stage) error {
+		{Name: "registers 10,000 hostnames inside its right", Want: borne, Within: 60 * time.Second, Log: 512 << 10, play: onHostLink(func(l *speak.Link, _ *Stage) error {
 			for part := range 8 {
 				if _, err := l.Register(many(1250, fmt.Sprintf("x%d-%%04d.site.com", part))...); err != nil {
 					return err

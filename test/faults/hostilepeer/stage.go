@@ -100,9 +100,9 @@ type Behaviour struct {
 	Actor  string // stranger, client, host
 	Victim Program
 	// Want is what must come of it; more than one where each is right.
-	Want []Outcome
-	// Within bounds the time until then; 0 is two seconds.
-	Within time.Duration
+	Want   []Outcome
+	Within time.Duration // bounds the time until then; 0 is two seconds
+	Log    int64         // what it may have the victim log, where that is more than others may
 	play   func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
 }
 

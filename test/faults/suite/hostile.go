@@ -17,7 +17,7 @@ import (
 // Limits of what a hostile peer may cost (H1 of the goals).
 const (
 	maxMemory = 64 << 20
-	maxLog    = 512 << 10
+	maxLog    = 256 << 10
 	// honestWait is how long a new honest connection may take meanwhile.
 	honestWait = 2 * time.Second
 )
@@ -85,7 +85,7 @@ func (w *World) play(ctx context.Context, stage *hostilepeer.Stage, b hostilepee
 	if row.Memory > maxMemory {
 		faults = append(faults, fmt.Errorf("memory of the %s grew by %d MiB", b.Victim, row.Memory>>20))
 	}
-	if row.Log > maxLog {
+	if row.Log > max(maxLog, b.Log) {
 		faults = append(faults, fmt.Errorf("log of the %s grew by %d KiB", b.Victim, row.Log>>10))
 	}
 	row.Faults = errors.Join(faults...)

@@ -117,7 +117,7 @@ func (p *Pool) newLane(s *wire.Stream) (*trunk, error) {
 		return nil, errNoLane
 	}
 	now := time.Now()
-	if now.Before(tr.crowded) {
+	if tr.crowdedLocked(now) {
 		return nil, fmt.Errorf("%w: too many would have one", errNoLane)
 	}
 	lanes := p.lanesLocked(tr)
@@ -151,11 +151,13 @@ func (p *Pool) lanesLocked(tr *trunk) (lanes []*trunk) {
 	return lanes
 }
 
-// isCrowded says whether too many streams of a trunk would have a lane.
+// crowdedLocked says whether too many streams of a trunk would have a lane.
+func (tr *trunk) crowdedLocked(now time.Time) bool { return now.Before(tr.crowded) }
+
 func (p *Pool) isCrowded(tr *trunk) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Now().Before(tr.crowded)
+	return tr.crowdedLocked(time.Now())
 }
 
 // leaveAll has the streams of lanes go back to their trunk.

@@ -50,7 +50,8 @@ func (p *Pool) resume(ctx context.Context, tr *trunk) {
 			case <-time.After(wait):
 			case <-ctx.Done():
 			}
-			if wait = min(2*wait, resumeMost); p.cfg.Settling() {
+			wait = min(2*wait, resumeMost)
+			if p.cfg.Settling() {
 				wait = settleRetry // its hosts are on their way to it
 			}
 		}
