@@ -3,6 +3,7 @@ package trunk
 import (
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -61,8 +62,12 @@ func TestQuietLaneSaysThatItLives(t *testing.T) {
 	next(envelope.Attach)
 	a.Write(envelope.AppendAttach(nil, envelope.Attachment{ID: c.ID(), Epoch: 1}))
 	next(envelope.Ack)
+	later := time.Now().Add(PingAfter + time.Second)
+	for lane.lane.Quiet(later) < PingAfter { // what was read here, the writer there may not know to be written yet
+		runtime.Gosched()
+	}
 	w := &watchman{t: lane}
-	if err := w.look(time.Now().Add(PingAfter + time.Second)); err != nil {
+	if err := w.look(later); err != nil {
 		t.Fatal(err)
 	}
 	next(envelope.Ack)
