@@ -1,11 +1,8 @@
 package carrier
 
 import (
-	"errors"
-	"sync/atomic"
 	"time"
 
-	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/reason"
 )
 
@@ -25,31 +22,34 @@ type Road interface {
 	Age(now time.Time) time.Duration
 }
 
-// Channel is what a carrier has of a road: a yamux stream, or a lane as a whole.
+// Channel is what a carrier has of a road to write to: a yamux stream, or a lane as
+// a whole.
 type Channel interface {
-	// Read takes bytes of the other end. io.EOF is its word that it has closed,
-	// ErrLate the end of what Await allowed.
-	Read(p []byte) (int, error)
-	// Took is told how much of what was read has left the channel's buffers.
-	Took(n int)
 	// Put writes whole frames; in front of them are envelope.Prefix bytes of room.
 	// With hold they wait for what is certain to follow.
 	Put(frames []byte, hold bool) error
-	// Await bounds how long it may stay without a byte; 0: for ever.
-	Await(wait time.Duration)
 	// CloseWrite says that nothing more is written. It may wait for the connection.
 	CloseWrite() error
-	// Shrink gives buffers back.
-	Shrink()
 }
 
-// ErrLate: nothing came in the time that Await allowed.
-var ErrLate = errors.New("nothing came in time")
+// Feed takes what comes on a channel, one call at a time. It must not wait: all that
+// comes on the connection waits for it.
+type Feed interface {
+	// Room gives where up to n bytes that come next are to be put, nil where Feed is
+	// to be given them. Filled ends it, and says how many were.
+	Room(n int) []byte
+	Filled(n int)
+	// Feed takes bytes, which are the caller's again when it returns.
+	Feed(b []byte)
+	// End says that nothing more comes: io.EOF is the other end's word that it has
+	// closed. It may be called from any goroutine, also after the end.
+	End(err error)
+}
 
-// Rider is what has a carrier. The line calls it without any lock held.
+// Rider is what has a carrier, and takes what comes on it. The line calls it without
+// any lock held.
 type Rider interface {
-	// Run reads the carrier from its opening to its end.
-	Run()
+	Feed
 	// Flush writes what is to be written. With wait it returns when no other
 	// writes to the carrier.
 	Flush(wait bool)
@@ -59,6 +59,8 @@ type Rider interface {
 	Repeat()
 	// Cut ends what the rider brings, for the reason that the line ends for.
 	Cut(r *reason.Reason)
+	// Overdue is called when the time that Await allowed may be over: Passed says.
+	Overdue()
 }
 
 // Carrier is one channel of a line, and who rides on it. Its zero value is of none; Init comes
@@ -66,14 +68,13 @@ type Rider interface {
 type Carrier struct {
 	line    *Line
 	rider   Rider
-	channel Channel // nil until it is opened (client)
-
-	lastBulk atomic.Int64 // when bulk came last, as framer.LastRead
+	channel Channel   // nil until it is opened (client)
+	due     time.Time // Await's, the zero time where it waits for nothing
+	timer   *time.Timer
 
 	// guarded by line.mu
-	listed bool // in line.grown
-	urged  bool // in line.urgent
-	waits  bool // in line.late
+	urged bool // in line.urgent
+	waits bool // in line.late
 }
 
 // Init says whose carrier this is.
@@ -85,19 +86,27 @@ func (c *Carrier) Use(ch Channel) { c.channel = ch }
 // Opened says that it has its channel.
 func (c *Carrier) Opened() bool { return c.channel != nil }
 
-// Reader takes frames from the carrier.
-func (c *Carrier) Reader() envelope.Reader {
-	return envelope.NewReader(c.channel, c.channel.Took)
-}
-
 // Put writes whole frames; in front of them are envelope.Prefix bytes of room.
 // With hold they wait for what is certain to follow.
 func (c *Carrier) Put(frames []byte, hold bool) error {
 	return c.channel.Put(frames, hold)
 }
 
-// Await bounds how long the carrier may stay without a byte; 0: for ever.
-func (c *Carrier) Await(wait time.Duration) { c.channel.Await(wait) }
+// Await has the rider's Overdue called after a time, once; 0: not any more. It replaces
+// the last Await.
+func (c *Carrier) Await(wait time.Duration) {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.due = time.Time{}
+	if wait > 0 {
+		c.due = time.Now().Add(wait)
+		c.timer = time.AfterFunc(wait, c.rider.Overdue)
+	}
+}
+
+// Passed says whether what Await allowed is over.
+func (c *Carrier) Passed() bool { return !c.due.IsZero() && !time.Now().Before(c.due) }
 
 // Close says that nothing more is written to it. It may wait for the connection.
 func (c *Carrier) Close() { c.channel.CloseWrite() }
@@ -106,10 +115,8 @@ func (c *Carrier) Close() { c.channel.CloseWrite() }
 // does not wait.
 func (c *Carrier) Retire() {
 	if c.channel != nil && c.line.Alive() {
-		c.line.Spawn(func() { // ends with the connection
-			c.Await(CloseWait)
-			c.Close()
-		})
+		c.Await(CloseWait)
+		c.line.Spawn(c.Close) // ends with the connection
 	}
 }
 
@@ -154,26 +161,4 @@ func (c *Carrier) Soon(wait time.Duration) {
 		m.lateTimer.Reset(wait)
 	}
 	m.lateAt = due
-}
-
-// NoteRead is told of a frame of n bytes: one of bulk makes the carrier's buffers
-// grow.
-func (c *Carrier) NoteRead(n int) {
-	m := c.line
-	if n < bulkFrame || c.lastBulk.Swap(int64(m.cfg.Road.LastRead())) != 0 {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !c.listed {
-		c.listed = true
-		m.grown = append(m.grown, c)
-	}
-}
-
-// Listed says whether the carrier is to be shrunk once it is quiet.
-func (c *Carrier) Listed() bool {
-	c.line.mu.Lock()
-	defer c.line.mu.Unlock()
-	return c.listed
 }

@@ -9,15 +9,19 @@ import (
 	"github.com/sallyport/sallyport/wire/reason"
 )
 
-// Run has the riders write what nobody may wait for, until the line ends and its
-// carriers have; they must be closed by then.
+// Run has the riders write what nobody may wait for, until the line ends; then it ends
+// their carriers.
 func (m *Line) Run() {
 	m.writeControl()
 	m.mu.Lock()
 	if m.lateTimer != nil {
 		m.lateTimer.Stop()
 	}
+	list := slices.Collect(maps.Keys(m.carriers))
 	m.mu.Unlock()
+	for _, c := range list {
+		c.rider.End(m.Loss())
+	}
 	m.wg.Wait()
 }
 
@@ -96,37 +100,4 @@ func (m *Line) Close(r *reason.Reason) {
 	m.told = true
 	m.mu.Unlock()
 	m.wakeUp()
-}
-
-// Shrink lets carriers that brought bulk and are quiet now give their buffers
-// back. It does not wait.
-func (m *Line) Shrink(now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ctx.Err() != nil {
-		return
-	}
-	var quiet []*Carrier
-	keep := m.grown[:0]
-	for _, c := range m.grown {
-		if m.cfg.Road.Age(now)-time.Duration(c.lastBulk.Load()) > idleAfter {
-			c.listed = false
-			quiet = append(quiet, c)
-		} else {
-			keep = append(keep, c)
-		}
-	}
-	clear(m.grown[len(keep):])
-	m.grown = keep
-	if len(quiet) == 0 {
-		return
-	}
-	// yamux holds a stream's lock while it waits for the rest of a frame, so
-	// this may wait; it ends with the carriers.
-	m.wg.Go(func() {
-		for _, c := range quiet {
-			c.lastBulk.Store(0)
-			c.channel.Shrink()
-		}
-	})
 }

@@ -26,8 +26,4 @@ const (
 	// acknowledgement of an end for the other end: where they come within that, as
 	// on one network, they go as one message.
 	WordWait = time.Millisecond
-	// idleAfter is how long a carrier is quiet before its buffers shrink.
-	idleAfter = 2 * time.Second
-	// bulkFrame is the payload from which a frame counts as bulk.
-	bulkFrame = 4 << 10
 )

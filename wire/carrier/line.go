@@ -21,8 +21,9 @@ var errRefused = errors.New("refused streams are not closed by the other end")
 // Config is what a Line stands on.
 type Config struct {
 	Road Road
-	// OpenCarrier opens a channel; nil at the host.
-	OpenCarrier func(ctx context.Context) (Channel, error)
+	// OpenCarrier opens a channel, and has what comes on it given to the feed; nil at
+	// the host.
+	OpenCarrier func(ctx context.Context, feed Feed) (Channel, error)
 	// Lane says that the connection is a lane: it brings one stream, which began on
 	// a trunk, and ends when that has left it.
 	Lane bool
@@ -53,7 +54,6 @@ type Line struct {
 	late      []*Carrier  // with something to say that may wait
 	lateTimer *time.Timer // runs until lateAt while late is not empty
 	lateAt    time.Time
-	grown     []*Carrier // carried bulk, to be shrunk when quiet
 	carriers  map[*Carrier]struct{}
 	leaving   error // why the line takes nothing new
 	told      bool  // and all streams have ended for it
@@ -86,8 +86,9 @@ func (m *Line) LocalAddr() net.Addr { return m.cfg.Local }
 // RemoteAddr is explained at LocalAddr.
 func (m *Line) RemoteAddr() net.Addr { return m.cfg.Remote }
 
-// Dial opens a channel (client). It ends with the line.
-func (m *Line) Dial() (Channel, error) { return m.cfg.OpenCarrier(m.ctx) }
+// Dial opens a channel (client), and has what comes on it given to the feed. It ends
+// with the line.
+func (m *Line) Dial(feed Feed) (Channel, error) { return m.cfg.OpenCarrier(m.ctx, feed) }
 
 // WaitSlot waits for leave to have one more carrier without the host's word;
 // Answered gives it back (client).
@@ -137,9 +138,9 @@ func (m *Line) RefusedGone() {
 	m.refused--
 }
 
-// Enter starts the rider of a carrier, and counts its stream where it is not
-// over, until Leave; false once the line ended.
-func (m *Line) Enter(c *Carrier, live bool) bool {
+// Enter takes a carrier in until Left, and counts its stream where it is not over,
+// until Leave; open (may be nil) runs in a goroutine. False once the line ended.
+func (m *Line) Enter(c *Carrier, live bool, open func()) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ctx.Err() != nil || m.leaving != nil {
@@ -149,7 +150,10 @@ func (m *Line) Enter(c *Carrier, live bool) bool {
 		m.streams++
 	}
 	m.carriers[c] = struct{}{}
-	m.wg.Go(c.rider.Run) // ends with its carrier
+	m.wg.Add(1)
+	if open != nil {
+		m.wg.Go(open) // ends with the connection
+	}
 	return true
 }
 
@@ -163,8 +167,9 @@ func (m *Line) Leave() {
 	}
 }
 
-// Left takes a carrier out whose reader is done.
+// Left takes a carrier out on which nothing comes any more.
 func (m *Line) Left(c *Carrier) {
+	defer m.wg.Done()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.carriers, c)

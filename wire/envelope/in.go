@@ -49,7 +49,8 @@ func (i *In) widen(size int, of share) bool {
 	return true
 }
 
-// Check says whether a DATA frame of n bytes is within the rules.
+// Check says whether n bytes of a DATA frame, all that is still to come of it, are
+// within the rules.
 func (i *In) Check(n int) error {
 	if i.fin {
 		return ErrFin
@@ -94,6 +95,16 @@ func (i *In) Commit(c *Chunk, n int) {
 	}
 	c.unpin()
 	i.q.trim()
+}
+
+// Put takes payload that Check let pass; whole is how much that was.
+func (i *In) Put(p []byte, whole int) {
+	for len(p) > 0 {
+		c, space := i.Begin(whole)
+		n := copy(space, p)
+		i.Commit(c, n)
+		p, whole = p[n:], whole-n
+	}
 }
 
 // Fin takes the peer's FIN.

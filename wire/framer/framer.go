@@ -1,8 +1,10 @@
 // Package framer stands between TLS and yamux and writes whole frames.
 //
-// Shapes: a Framer is the connection that yamux reads and writes. What comes in
-// it shows to the policer first. What yamux writes are headers alone (opening,
-// closing, window updates, answers to pings); frames with payload are given to
+// Shapes: a Framer is the connection that yamux reads and writes. yamux has the
+// headers alone that open and close streams, grant windows and answer pings; payload
+// passes it by, both ways. The header of each frame that comes is shown to the policer
+// first; its payload goes to the stream's Feed on the goroutine that reads, so that no
+// other is woken for it. Frames with payload that go out are given to
 // Send by the streams, with room for the header in front, so that header and
 // payload are one write without a copy, no goroutine is woken for it, and
 // yamux's queue stands in front of nothing. Who finds the connection busy leaves
@@ -14,8 +16,8 @@
 //
 // Errors: the first one stays (Failure) and ends the connection.
 //
-// Concurrency: Read belongs to yamux's reader; everything else may be called
-// from any goroutine. It has no goroutines.
+// Concurrency: Read belongs to yamux's reader, which calls the feeds with nothing
+// locked; everything else may be called from any goroutine. It has no goroutines.
 //
 // Source: docs/protocol.md, rules 17 and 18.
 package framer
@@ -28,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/envelope"
 	"github.com/sallyport/sallyport/wire/policer"
 )
@@ -51,6 +54,8 @@ type Framer struct {
 	conn    net.Conn // TLS
 	close   func()   // ends what is under TLS
 	police  *policer.Policer
+	accept  func(stream uint32) carrier.Feed // nil at the client
+	intake  intake
 	start   time.Time
 	read    atomic.Int64 // when bytes came last, as nanoseconds since start
 	writing atomic.Int64 // since when a write lasts, likewise; 0: none does
@@ -74,29 +79,14 @@ type Framer struct {
 	rate rateMeter
 }
 
-// New makes a framer on a TLS connection. end closes what is under it. host says
-// which end this is.
-func New(conn net.Conn, end func(), host bool, limits policer.Limits) *Framer {
-	f := &Framer{conn: conn, close: end, start: time.Now()}
-	f.police = policer.New(host, limits, f.rtt.answered)
+// New makes a framer on a TLS connection. end closes what is under it. accept gives
+// the feed of a stream that the other end opens (nil: none is to be had), and is nil at
+// the client, where the other end opens none.
+func New(conn net.Conn, end func(), accept func(stream uint32) carrier.Feed, limits policer.Limits) *Framer {
+	f := &Framer{conn: conn, close: end, accept: accept, start: time.Now()}
+	f.police = policer.New(accept != nil, limits, f.rtt.answered)
+	f.intake.feeds = make(map[uint32]carrier.Feed)
 	return f
-}
-
-// Read gives yamux bytes that the policer has seen.
-func (f *Framer) Read(p []byte) (int, error) {
-	n, err := f.conn.Read(p)
-	if n > 0 {
-		now := time.Now()
-		f.read.Store(int64(now.Sub(f.start)))
-		if v := f.police.In(p[:n], now); v != nil {
-			f.Fail(v)
-			return 0, v
-		}
-	}
-	if err != nil {
-		f.Fail(err)
-	}
-	return n, err
 }
 
 // Write takes headers from yamux. Those that open a stream wait for the frame
@@ -119,6 +109,9 @@ func (f *Framer) Write(p []byte) (int, error) {
 	}
 	f.police.Out(h)
 	update := h.Type == policer.TypeWindowUpdate
+	if update {
+		f.intake.sent(h)
+	}
 	if update && h.Flags == policer.FlagFIN && f.leave(frame[:]) {
 		return len(p), nil
 	}
@@ -311,7 +304,7 @@ func (f *Framer) MaxPayload() int { return f.rate.within(minFrame, envelope.MaxP
 // Unsent is explained at MaxPayload; most is what a fast carrier has.
 func (f *Framer) Unsent(most int) int { return f.rate.within(4*minFrame, most) }
 
-// Police is the policer, which also counts what is unread.
+// Police is the policer.
 func (f *Framer) Police() *policer.Policer { return f.police }
 
 // Silence is how long nothing came, Stuck how long one write has lasted.

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/policer"
 )
 
@@ -43,8 +44,10 @@ func (r *recorder) all() ([]byte, int) {
 	return bytes.Join(r.writes, nil), len(r.writes)
 }
 
+func nobody(uint32) carrier.Feed { return nil }
+
 func newTest(r *recorder) *Framer {
-	return New(r, func() {}, true, policer.Limits{MaxFrame: 1 << 16})
+	return New(r, func() {}, nobody, policer.Limits{MaxFrame: 1 << 16})
 }
 
 // payload is a frame for Send, with room for its header.
@@ -287,7 +290,7 @@ func TestErrorEndsAllWrites(t *testing.T) {
 	first := errors.New("broken")
 	r := &recorder{gate: make(chan struct{}), err: first}
 	closed := make(chan struct{})
-	f := New(r, func() { close(closed) }, true, policer.Limits{})
+	f := New(r, func() { close(closed) }, nobody, policer.Limits{})
 	errs := make(chan error)
 	for range 5 {
 		go func() { errs <- f.Send(1, payload('x', 20<<10), false) }()

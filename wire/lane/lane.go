@@ -7,8 +7,8 @@
 // Errors: the first one stays (Failure) and ends the connection. The other end's
 // close in order is io.EOF; that TLS broke off is not.
 //
-// Concurrency: Read belongs to the carrier's reader, Put to who holds the carrier;
-// everything else may be called from any goroutine. It has no goroutines.
+// Concurrency: Put belongs to who holds the carrier; everything else may be called
+// from any goroutine. Start's goroutine reads.
 //
 // Source: docs/protocol.md, section 6.5.
 package lane
@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +38,7 @@ type Lane struct {
 	end   func() // ends what is under TLS
 	start time.Time
 
-	read    atomic.Int64 // when bytes came last, as nanoseconds since start
+	heardAt atomic.Int64 // when bytes came last, as nanoseconds since start
 	wrote   atomic.Int64 // when bytes were written last, likewise
 	writing atomic.Int64 // since when a write lasts, likewise; 0: none does
 	first   atomic.Int64 // when the first frame was written, 0 before
@@ -76,30 +75,51 @@ func (u under) NetConn() net.Conn { return u.Conn }
 
 func (l *Lane) now() int64 { return max(int64(time.Since(l.start)), 1) }
 
-// Read gives what the other end sends.
-func (l *Lane) Read(p []byte) (int, error) {
-	n, err := l.conn.Read(p)
-	if n > 0 {
-		now := l.now()
-		l.read.Store(now)
-		if first := l.first.Load(); first > 0 && l.rtt.Load() == 0 {
-			l.rtt.Store(max(now-first, int64(time.Microsecond)))
-		}
-	}
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, carrier.ErrLate
-	case err == io.EOF:
-		return n, err
-	}
-	l.Fail(err)
-	return n, err
+// Start gives the feed what the other end sends, to the lane's end. The other end's
+// close in order is io.EOF.
+func (l *Lane) Start(feed carrier.Feed) {
+	go l.read(feed) // ends with the connection
 }
 
-// Took has nothing to count: what is read is in nobody's buffers.
-func (l *Lane) Took(int) {}
+// headSize is what is read where it is not known yet whose it is: a header, and
+// small frames whole.
+const headSize = 128
+
+func (l *Lane) read(feed carrier.Feed) {
+	var head [headSize]byte
+	for {
+		var n int
+		var err error
+		if room := feed.Room(envelope.MaxPayload); room != nil {
+			n, err = l.conn.Read(room)
+			l.heard(n)
+			feed.Filled(n)
+		} else {
+			n, err = l.conn.Read(head[:])
+			l.heard(n)
+			feed.Feed(head[:n])
+		}
+		if err != nil {
+			if err != io.EOF {
+				l.Fail(err)
+			}
+			feed.End(err)
+			return
+		}
+	}
+}
+
+// heard notes that n bytes have come.
+func (l *Lane) heard(n int) {
+	if n == 0 {
+		return
+	}
+	now := l.now()
+	l.heardAt.Store(now)
+	if first := l.first.Load(); first > 0 && l.rtt.Load() == 0 {
+		l.rtt.Store(max(now-first, int64(time.Microsecond)))
+	}
+}
 
 // Put writes whole frames, without the room in front of them.
 func (l *Lane) Put(frames []byte, _ bool) error {
@@ -116,18 +136,6 @@ func (l *Lane) Put(frames []byte, _ bool) error {
 	return nil
 }
 
-// Await bounds how long the other end may say nothing.
-func (l *Lane) Await(wait time.Duration) {
-	var until time.Time
-	if wait > 0 {
-		until = time.Now().Add(wait)
-	}
-	l.conn.SetReadDeadline(until)
-}
-
-// Shrink has nothing to give back.
-func (l *Lane) Shrink() {}
-
 // Flush: every Put is written when it returns.
 func (l *Lane) Flush() {}
 
@@ -139,7 +147,7 @@ func (l *Lane) RTT() time.Duration { return time.Duration(l.rtt.Load()) }
 func (l *Lane) MaxPayload() int { return envelope.MaxPayload }
 
 // LastRead is when bytes came last, Age the present, both since the start.
-func (l *Lane) LastRead() time.Duration { return time.Duration(l.read.Load()) }
+func (l *Lane) LastRead() time.Duration { return time.Duration(l.heardAt.Load()) }
 
 // Age is explained at LastRead.
 func (l *Lane) Age(now time.Time) time.Duration { return now.Sub(l.start) }

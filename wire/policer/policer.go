@@ -1,9 +1,9 @@
 // Package policer watches the yamux frames of a trunk and says when the other
 // end breaks the profile: it enforces what yamux itself does not.
 //
-// Shapes: a Policer is fed the bytes that come in (In) and the headers that go
-// out (Out), and answers with a Violation where a Limit is passed. It knows no
-// connection and no clock.
+// Shapes: a Policer is shown the headers of the frames that come in (In) and of
+// those that go out (Out), and answers with a Violation where a Limit is passed. It
+// knows no connection and no clock.
 //
 // Units and limits: Limits, whose defaults stand in docs/protocol.md.
 //
@@ -16,10 +16,8 @@ package policer
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -87,7 +85,6 @@ const (
 	RulePings   Rule = "ping-rate"    // pings too often
 	RuleControl Rule = "control-rate" // control frames too often
 	RuleUnknown Rule = "unknown-ids"  // frames for streams that are not there
-	RuleUnread  Rule = "unread-bytes" // more than the windows allow
 )
 
 // Violation is a broken rule.
@@ -109,36 +106,22 @@ type Rate struct{ PerSecond, Burst float64 }
 type Limits struct {
 	MaxFrame   int // bytes of one data frame
 	MaxStreams int // streams that are not closed by both ends
-	MaxUnread  int // bytes that came and were not read, beyond UnreadEach a stream
-	UnreadEach int
 	Opens      Rate
 	Pings      Rate
 	Control    Rate // window updates, closes, go-aways, and what answers pings
 	Unknown    Rate
-	// A frame must be complete within Grace and its length at SlowRate bytes
-	// a second; without a byte within Grace.
-	Grace    time.Duration
-	SlowRate int
 }
 
 // Policer watches one trunk from one end.
 type Policer struct {
 	host   bool
 	limits Limits
-	unread atomic.Int64
 
 	mu      sync.Mutex
 	streams map[uint32]state
 	top     uint32 // the highest id that was opened
 
 	opens, pings, control, unknown bucket
-
-	header  [HeaderSize]byte
-	have    int // bytes of the header
-	body    int // bytes of the body still to come
-	current Header
-	since   time.Time // when the frame's first byte came
-	last    time.Time // when the last byte came
 
 	pong func(value uint32, now time.Time)
 }
@@ -159,34 +142,13 @@ func New(host bool, l Limits, pong func(value uint32, now time.Time)) *Policer {
 	return &Policer{host: host, limits: l, streams: make(map[uint32]state), pong: pong}
 }
 
-// In takes bytes that came from the peer, before yamux gets them.
-func (p *Policer) In(b []byte, now time.Time) error {
+// In takes the header of a frame that came from the peer, before yamux gets it.
+func (p *Policer) In(h Header, now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(b) > 0 {
-		if p.body > 0 {
-			n := min(p.body, len(b))
-			p.body -= n
-			b = b[n:]
-			continue
-		}
-		if p.have == 0 {
-			p.since = now
-		}
-		n := copy(p.header[p.have:], b)
-		p.have += n
-		b = b[n:]
-		if p.have < HeaderSize {
-			break
-		}
-		p.have = 0
-		p.current = ParseHeader(p.header)
-		if rule := p.judgeLocked(p.current, now); rule != "" {
-			return &Violation{rule, p.current}
-		}
-		p.body = p.current.Body()
+	if rule := p.judgeLocked(h, now); rule != "" {
+		return &Violation{rule, h}
 	}
-	p.last = now
 	return nil
 }
 
@@ -204,35 +166,11 @@ func (p *Policer) Out(h Header) {
 	p.closeLocked(h, closedOut)
 }
 
-// Read says that n bytes of data were taken out of yamux.
-func (p *Policer) Read(n int) { p.unread.Add(-int64(n)) }
-
 // Live is how many streams are not closed by both ends.
 func (p *Policer) Live() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.streams)
-}
-
-// ErrStalled: a frame does not get complete. It is no violation: to the one who
-// waits for it, a connection that is broken in the middle of a frame looks the same.
-var ErrStalled = errors.New("a frame from the other end does not get complete")
-
-// Stalled is ErrStalled where a frame stands half way for too long.
-func (p *Policer) Stalled(now time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.have == 0 && p.body == 0 {
-		return nil
-	}
-	slow := p.limits.Grace
-	if p.have == 0 {
-		slow += time.Duration(p.current.Body()) * time.Second / time.Duration(p.limits.SlowRate)
-	}
-	if now.Sub(p.last) > p.limits.Grace || now.Sub(p.since) > slow {
-		return ErrStalled
-	}
-	return nil
 }
 
 // judgeLocked gives the rule that the frame breaks, or "".
@@ -312,12 +250,6 @@ func (p *Policer) judgeStream(h Header, now time.Time) Rule {
 			return RuleTwice
 		}
 		p.streams[h.Stream] = st | ackedIn
-	}
-	if n := h.Body(); n > 0 {
-		unread := p.unread.Add(int64(n))
-		if unread > int64(p.limits.MaxUnread)+int64(p.limits.UnreadEach)*int64(len(p.streams)) {
-			return RuleUnread
-		}
 	}
 	p.closeLocked(h, closedIn)
 	return ""

@@ -7,9 +7,8 @@ import (
 )
 
 var small = Limits{
-	MaxFrame: 1000, MaxStreams: 3, MaxUnread: 1500, UnreadEach: 100,
+	MaxFrame: 1000, MaxStreams: 3,
 	Opens: Rate{10, 5}, Pings: Rate{1, 3}, Control: Rate{100, 50}, Unknown: Rate{1, 2},
-	Grace: 10 * time.Second, SlowRate: 100,
 }
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -21,23 +20,23 @@ type script struct {
 	err error
 }
 
-func (s *script) in(h Header, body int) *script {
+func (s *script) in(h Header) *script {
 	if s.err == nil {
-		s.err = s.p.In(append(h.Append(nil), make([]byte, body)...), s.now)
+		s.err = s.p.In(h, s.now)
 	}
 	return s
 }
 
 func (s *script) syn(id uint32) *script {
-	return s.in(Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: id}, 0)
+	return s.in(Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: id})
 }
 
 func (s *script) data(id uint32, n int) *script {
-	return s.in(Header{Type: TypeData, Stream: id, Length: uint32(n)}, n)
+	return s.in(Header{Type: TypeData, Stream: id, Length: uint32(n)})
 }
 
 func (s *script) update(id uint32, flags uint16) *script {
-	return s.in(Header{Type: TypeWindowUpdate, Flags: flags, Stream: id}, 0)
+	return s.in(Header{Type: TypeWindowUpdate, Flags: flags, Stream: id})
 }
 
 func (s *script) out(id uint32, flags uint16) *script {
@@ -47,7 +46,7 @@ func (s *script) out(id uint32, flags uint16) *script {
 
 func (s *script) ping(n int) *script {
 	for i := range n {
-		s.in(Header{Type: TypePing, Flags: FlagSYN, Length: uint32(i)}, 0)
+		s.in(Header{Type: TypePing, Flags: FlagSYN, Length: uint32(i)})
 	}
 	return s
 }
@@ -66,9 +65,7 @@ func TestRules(t *testing.T) {
 		want   Rule
 	}{
 		{"a stream's whole life", false, func(s *script) {
-			s.syn(1).data(1, 1000).update(1, 0)
-			s.p.Read(1000)
-			s.update(1, FlagFIN).out(1, FlagFIN)
+			s.syn(1).data(1, 1000).update(1, 0).update(1, FlagFIN).out(1, FlagFIN)
 		}, ""},
 		{"a client's stream", true, func(s *script) {
 			s.out(1, FlagSYN).update(1, FlagACK).data(1, 10).update(1, FlagFIN).out(1, FlagFIN)
@@ -78,17 +75,17 @@ func TestRules(t *testing.T) {
 				s.ping(1).pass(time.Second)
 			}
 		}, ""},
-		{"go-away", false, func(s *script) { s.in(Header{Type: TypeGoAway}, 0) }, ""},
+		{"go-away", false, func(s *script) { s.in(Header{Type: TypeGoAway}) }, ""},
 
-		{"version", false, func(s *script) { s.in(Header{Version: 1}, 0) }, RuleFrame},
-		{"type", false, func(s *script) { s.in(Header{Type: 4}, 0) }, RuleFrame},
-		{"flags", false, func(s *script) { s.in(Header{Type: TypeWindowUpdate, Flags: 1 << 4}, 0) }, RuleFrame},
-		{"ping on a stream", false, func(s *script) { s.in(Header{Type: TypePing, Flags: FlagSYN, Stream: 1}, 0) }, RuleFrame},
-		{"ping that is both", false, func(s *script) { s.in(Header{Type: TypePing, Flags: FlagSYN | FlagACK}, 0) }, RuleFrame},
-		{"go-away on a stream", false, func(s *script) { s.in(Header{Type: TypeGoAway, Stream: 1}, 0) }, RuleFrame},
+		{"version", false, func(s *script) { s.in(Header{Version: 1}) }, RuleFrame},
+		{"type", false, func(s *script) { s.in(Header{Type: 4}) }, RuleFrame},
+		{"flags", false, func(s *script) { s.in(Header{Type: TypeWindowUpdate, Flags: 1 << 4}) }, RuleFrame},
+		{"ping on a stream", false, func(s *script) { s.in(Header{Type: TypePing, Flags: FlagSYN, Stream: 1}) }, RuleFrame},
+		{"ping that is both", false, func(s *script) { s.in(Header{Type: TypePing, Flags: FlagSYN | FlagACK}) }, RuleFrame},
+		{"go-away on a stream", false, func(s *script) { s.in(Header{Type: TypeGoAway, Stream: 1}) }, RuleFrame},
 
-		{"frame too long", false, func(s *script) { s.syn(1).in(Header{Stream: 1, Length: 1001}, 0) }, RuleLength},
-		{"frame of 4 GiB", false, func(s *script) { s.syn(1).in(Header{Stream: 1, Length: 1<<32 - 1}, 0) }, RuleLength},
+		{"frame too long", false, func(s *script) { s.syn(1).in(Header{Stream: 1, Length: 1001}) }, RuleLength},
+		{"frame of 4 GiB", false, func(s *script) { s.syn(1).in(Header{Stream: 1, Length: 1<<32 - 1}) }, RuleLength},
 		{"empty frame", false, func(s *script) { s.syn(1).data(1, 0) }, RuleLength},
 
 		{"even id", false, func(s *script) { s.syn(2) }, RuleParity},
@@ -123,21 +120,12 @@ func TestRules(t *testing.T) {
 		}, RuleControl},
 		{"answers to no ping", false, func(s *script) {
 			for range 51 {
-				s.in(Header{Type: TypePing, Flags: FlagACK}, 0)
+				s.in(Header{Type: TypePing, Flags: FlagACK})
 			}
 		}, RuleControl},
 		{"closed streams again and again", false, func(s *script) {
 			s.syn(1).update(1, FlagRST).update(1, 0).update(1, 0).update(1, 0)
 		}, RuleUnknown},
-		{"more than is read", false, func(s *script) { s.syn(1).data(1, 1000).data(1, 601) }, RuleUnread},
-		{"as much as may be unread", false, func(s *script) { s.syn(1).data(1, 1000).data(1, 600) }, ""},
-		{"what is read makes room", false, func(s *script) {
-			s.syn(1)
-			for range 9 {
-				s.data(1, 1000)
-				s.p.Read(1000)
-			}
-		}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,80 +152,39 @@ func TestLiveForgetsClosedStreams(t *testing.T) {
 	}
 }
 
-func TestStalledFrame(t *testing.T) {
-	t.Parallel()
-	whole := append(Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: 1}.Append(nil),
-		append(Header{Stream: 1, Length: 1000}.Append(nil), make([]byte, 1000)...)...)
-	for _, test := range []struct {
-		name  string
-		bytes int
-		every time.Duration // between bytes; 0: all at once
-		after time.Duration
-		want  bool
-	}{
-		{"nothing yet", 0, 0, time.Hour, false},
-		{"whole frames", len(whole), 0, time.Hour, false},
-		{"half a header, lately", 5, 0, 9 * time.Second, false},
-		{"half a header, long ago", 5, 0, 11 * time.Second, true},
-		{"header and nothing", 24, 0, 11 * time.Second, true},
-		{"half a body, lately", 500, 0, 9 * time.Second, false},
-		{"half a body, long ago", 500, 0, 11 * time.Second, true},
-		{"a body that drips", 500, 50 * time.Millisecond, 0, true},
-		{"a body that is slow", 500, 30 * time.Millisecond, 0, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			p, now := New(true, small, nil), start
-			for i := range test.bytes {
-				if err := p.In(whole[i:i+1], now); err != nil {
-					t.Fatal(err)
-				}
-				now = now.Add(test.every)
-			}
-			if err := p.Stalled(now.Add(test.after)); errors.Is(err, ErrStalled) != test.want {
-				t.Errorf("stalled: %v, want %v", err, test.want)
-			}
-		})
-	}
-}
-
 func TestPongIsTold(t *testing.T) {
 	t.Parallel()
 	var got uint32
 	p := New(true, small, func(v uint32, _ time.Time) { got = v })
-	p.In(Header{Type: TypePing, Flags: FlagACK, Length: 77}.Append(nil), start)
+	p.In(Header{Type: TypePing, Flags: FlagACK, Length: 77}, start)
 	if got != 77 {
 		t.Errorf("told %d, want 77", got)
 	}
 }
 
-// What is said of bytes does not depend on how they are cut into reads, and
-// nothing makes the policer panic or keep more than it may.
+// Nothing makes the policer panic or keep more than it may.
 func FuzzPolicer(f *testing.F) {
 	syn := Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: 1, Length: 100}.Append(nil)
-	f.Add(syn, uint8(3), true)
-	f.Add(append(syn, append(Header{Stream: 1, Length: 4}.Append(nil), "body"...)...), uint8(7), true)
-	f.Add(Header{Type: TypePing, Flags: FlagSYN, Length: 9}.Append(nil), uint8(1), false)
-	f.Add(append(syn, Header{Type: TypeWindowUpdate, Flags: FlagFIN, Stream: 1}.Append(nil)...), uint8(12), true)
-	f.Fuzz(func(t *testing.T, b []byte, cut uint8, host bool) {
-		whole, pieces := New(host, small, nil), New(host, small, nil)
+	f.Add(syn, true)
+	f.Add(append(syn, Header{Stream: 1, Length: 4}.Append(nil)...), true)
+	f.Add(Header{Type: TypePing, Flags: FlagSYN, Length: 9}.Append(nil), false)
+	f.Add(append(syn, Header{Type: TypeWindowUpdate, Flags: FlagFIN, Stream: 1}.Append(nil)...), true)
+	f.Fuzz(func(t *testing.T, b []byte, host bool) {
+		p := New(host, small, nil)
 		if !host {
-			for _, p := range []*Policer{whole, pieces} {
-				p.Out(Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: 1})
+			p.Out(Header{Type: TypeWindowUpdate, Flags: FlagSYN, Stream: 1})
+		}
+		for ; len(b) >= HeaderSize; b = b[HeaderSize:] {
+			h := ParseHeader([HeaderSize]byte(b))
+			if again := h.Append(nil); string(again) != string(b[:HeaderSize]) {
+				t.Fatalf("%x becomes %x", b[:HeaderSize], again)
+			}
+			if err := p.In(h, start); err != nil {
+				break
 			}
 		}
-		want := whole.In(b, start)
-		var got error
-		for rest := b; len(rest) > 0 && got == nil; {
-			n := min(len(rest), int(cut)+1)
-			got = pieces.In(rest[:n], start)
-			rest = rest[n:]
-		}
-		if (want == nil) != (got == nil) || want != nil && want.Error() != got.Error() {
-			t.Fatalf("whole: %v, in pieces: %v", want, got)
-		}
-		if whole.Live() > small.MaxStreams || whole.Live() != pieces.Live() && want == nil {
-			t.Fatalf("%d and %d streams", whole.Live(), pieces.Live())
+		if p.Live() > small.MaxStreams {
+			t.Fatalf("%d streams", p.Live())
 		}
 	})
 }

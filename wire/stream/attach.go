@@ -47,7 +47,7 @@ func (m *Mux) Attach(ctx context.Context, s *Stream) error {
 	}
 	c.epoch = s.state.Epoch + 1
 	c.owner.Store(s)
-	if !m.Enter(&c.Carrier, !s.over) {
+	if !m.Enter(&c.Carrier, !s.over, c.open) {
 		m.Answered(false)
 		return fmt.Errorf("attach stream: %w", m.Loss())
 	}
@@ -85,7 +85,6 @@ func (s *Stream) GoOn(k *Stream) error {
 	}
 	knock := c.knock
 	c.knock = nil
-	defer close(knock.decided)
 	if err := s.state.Attach(knock.word, false); err != nil {
 		c.mux.Leave()
 		c.mux.Breach(err)
@@ -99,6 +98,16 @@ func (s *Stream) GoOn(k *Stream) error {
 	c.writing = true
 	if !c.mux.Spawn(func() { s.answer(c) }) {
 		s.lostLocked(c)
+	}
+	if err := c.takeLocked(s, knock.held); err != nil {
+		c.mux.Breach(err)
+	}
+	if c.came && s.sink != nil {
+		s.sink.WakeLocked()
+	}
+	c.came = false
+	if knock.closed {
+		c.endLocked(s, true)
 	}
 	return nil
 }

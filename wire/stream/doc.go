@@ -21,9 +21,10 @@
 // Errors: a *reason.Reason where a reason was told; loss of the trunk wraps one
 // with the code carrier-lost; never io.EOF but for the peer's FIN.
 //
-// Concurrency: everything may be called from any goroutine. Each stream has one
-// goroutine, the reader of its carrier, which never waits for a local socket,
-// nor for anything to be written. Lock order: Stream.mu before those of the Mux and
+// Concurrency: everything may be called from any goroutine. A stream has no goroutine but
+// for opening its carrier, and while a local socket takes nothing more: who reads
+// the connection handles its frames, and never waits, neither for a local socket nor for
+// anything to be written. Lock order: Stream.mu before those of the Mux and
 // the Line; none is held while anything is written.
 //
 // Source: docs/protocol.md, rules 19 to 23.

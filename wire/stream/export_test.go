@@ -10,7 +10,6 @@ import (
 var (
 	_ net.Conn      = (*Stream)(nil)
 	_ io.ReaderFrom = (*Stream)(nil)
-	_ io.WriterTo   = (*Stream)(nil)
 )
 
 // What the tests look at from outside.
@@ -34,11 +33,6 @@ func (s *Stream) Window() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.In.Window()
-}
-
-// Listed says whether the stream is to be shrunk once it is quiet.
-func (s *Stream) Listed() bool {
-	return s.last.Listed()
 }
 
 // Mux is what the stream shares.

@@ -52,7 +52,7 @@ func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace, early boo
 	s.c.early = early
 	err := error(errCrowded)
 	if s.state.In.Open() {
-		if m.Enter(&s.c.Carrier, true) {
+		if m.Enter(&s.c.Carrier, true, s.c.open) {
 			return s, nil
 		}
 		err = m.Loss()
@@ -78,14 +78,23 @@ func (m *Mux) Accept(ctx context.Context) (*Stream, error) {
 	}
 }
 
-// Take takes a channel that the client has opened (host). It does not wait.
-func (m *Mux) Take(ch carrier.Channel) {
+// Take takes a channel that the client has opened (host), and gives what takes what comes
+// on it; nil once the line ended. It does not wait.
+func (m *Mux) Take(ch carrier.Channel) carrier.Feed {
 	s := newStream(m, envelope.Opening{})
-	s.c.Use(ch)
+	c := s.c
+	c.Use(ch)
 	crowded := m.Knocked()
-	if m.Enter(&s.c.Carrier, true) && crowded {
-		s.Refuse(&reason.Reason{Code: reason.Limit, Text: "too many streams wait for their grant"})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !m.Enter(&c.Carrier, true, nil) {
+		return nil
 	}
+	c.Await(carrier.OpenWait)
+	if crowded {
+		s.refuseLocked(&reason.Reason{Code: reason.Limit, Text: "too many streams wait for their grant"})
+	}
+	return c
 }
 
 // left takes a carrier out whose reader is done. remains says that there is

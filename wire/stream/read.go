@@ -12,38 +12,21 @@ import (
 func (s *Stream) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.waitDataLocked(); err != nil {
-		return 0, err
+	for {
+		ready, err := s.readyLocked()
+		if err != nil {
+			return 0, err
+		}
+		if ready {
+			break
+		}
+		s.rcond.Wait()
 	}
 	n := s.state.In.Read(p)
 	if s.ackLocked() {
 		s.urgeLocked()
 	}
 	return n, nil
-}
-
-// WriteTo gives w everything that the other end sends until its FIN. What w
-// has accepted counts as delivered. It is not to be used together with Read or
-// DeliverTo.
-func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
-	for {
-		s.mu.Lock()
-		if err := s.waitDataLocked(); err != nil {
-			s.mu.Unlock()
-			if err == io.EOF {
-				return total, nil
-			}
-			return total, err
-		}
-		chunk, b := s.state.In.Next()
-		s.mu.Unlock()
-		n, err := w.Write(b)
-		total += int64(n)
-		s.took(chunk, n, true)
-		if err != nil {
-			return total, err
-		}
-	}
 }
 
 // took counts bytes as delivered, and acknowledges them where that is due; wait says
@@ -61,17 +44,8 @@ func (s *Stream) took(chunk *envelope.Chunk, n int, wait bool) {
 	}
 }
 
-// waitDataLocked waits for payload. The end of it is io.EOF, which it takes.
-func (s *Stream) waitDataLocked() error {
-	for {
-		if ready, err := s.readyLocked(); ready || err != nil {
-			return err
-		}
-		s.rcond.Wait()
-	}
-}
-
-// readyLocked says whether there is payload, or why there will be none.
+// readyLocked says whether there is payload, or why there will be none. The end of it is
+// io.EOF, which it takes.
 func (s *Stream) readyLocked() (bool, error) {
 	if s.until.ReadLocked() {
 		return false, os.ErrDeadlineExceeded

@@ -185,12 +185,14 @@ func TestStreamsSurviveTheirTrunks(t *testing.T) {
 	for range pairs {
 		c, h := m.open()
 		all = append(all, pair{c, h})
-		check(c, h, 1<<20+mrand.IntN(6<<20))
-		check(h, c, 1<<20+mrand.IntN(6<<20))
 	}
-	m.cut()
+	m.cut() // before there is anything to carry, of which the moves carry a part
+	for _, p := range all {
+		check(p.c, p.h, 4<<20+mrand.IntN(6<<20))
+		check(p.h, p.c, 4<<20+mrand.IntN(6<<20))
+	}
 	for range moves {
-		m.reconnect(1 + mrand.Int64N(1<<19)) // together far less than there is to carry
+		m.reconnect(1 + mrand.Int64N(1<<19))
 	}
 	m.reconnect(0) // the rest on one that lasts; then what remains to be said
 	wg.Wait()

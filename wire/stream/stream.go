@@ -84,6 +84,8 @@ func newStream(m *Mux, o envelope.Opening) *Stream {
 		c.attached = true
 		c.writing = true // until the carrier is opened
 		s.state.Out.Open(envelope.EarlyWindow)
+	} else {
+		c.first = true
 	}
 	return s
 }
@@ -199,6 +201,10 @@ func (s *Stream) Admit() error {
 func (s *Stream) Refuse(r *reason.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.refuseLocked(r)
+}
+
+func (s *Stream) refuseLocked(r *reason.Reason) {
 	if s.verdict != undecided || s.client {
 		s.resetLocked(r)
 		return
@@ -294,8 +300,8 @@ func (s *Stream) finishLocked(err error, last envelope.Say) {
 		if s.c.Opened() {
 			s.c.Await(carrier.CloseWait) // the other end has to close its half, too
 		}
-		if s.c.knock != nil {
-			close(s.c.knock.decided)
+		if s.c.knock != nil && s.c.knock.closed { // it has
+			s.c.endLocked(s, true)
 		}
 		m.Leave()
 		s.c.Urge()
@@ -321,7 +327,7 @@ func (s *Stream) urgeLocked() {
 // SetDeadline sets both deadlines.
 func (s *Stream) SetDeadline(t time.Time) error { return s.until.Set(t, true, true) }
 
-// SetReadDeadline bounds Read and WriteTo; the zero time means never.
+// SetReadDeadline bounds Read; the zero time means never.
 func (s *Stream) SetReadDeadline(t time.Time) error { return s.until.Set(t, true, false) }
 
 // SetWriteDeadline bounds Write and ReadFrom; the zero time means never.

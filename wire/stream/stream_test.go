@@ -545,30 +545,3 @@ func TestRoles(t *testing.T) {
 		t.Errorf("client accepts: %v", err)
 	}
 }
-
-// An idle stream holds no buffers, neither of ours nor of yamux after bulk.
-func TestQuietStreamShrinks(t *testing.T) {
-	t.Parallel()
-	client, host, _ := pair(t)
-	c, h := streams(t, client, host)
-	go h.Write(make([]byte, 4<<20))
-	if _, err := io.CopyN(io.Discard, c, 4<<20); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the sender keeps nothing", func() bool { kept, _ := h.Held(); return kept == 0 })
-	if !c.Listed() {
-		t.Error("bulk is not noted")
-	}
-	c.Mux().Shrink(time.Now())
-	if !c.Listed() {
-		t.Error("the stream shrinks although it is busy")
-	}
-	c.Mux().Shrink(time.Now().Add(time.Hour))
-	if c.Listed() {
-		t.Error("the stream does not shrink")
-	}
-	go h.Write([]byte("on it goes"))
-	if _, err := io.CopyN(io.Discard, c, 10); err != nil {
-		t.Fatal(err)
-	}
-}

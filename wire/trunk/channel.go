@@ -1,49 +1,76 @@
 package trunk
 
 import (
-	"time"
+	"sync"
 
 	"github.com/hashicorp/yamux"
 
-	"github.com/sallyport/sallyport/wire/carrier"
 	"github.com/sallyport/sallyport/wire/framer"
 )
 
-// channel is a yamux stream as a carrier has it: its frames are written by the
-// framer, its bytes counted by the policer.
+// channel is a yamux stream as a carrier writes to it: its frames are the framer's
+// business, its end yamux's. What comes on it goes from the framer to the carrier.
 type channel struct {
 	framer *framer.Framer
-	yamux  *yamux.Stream
-}
+	id     uint32
 
-// Read gives what came on the stream.
-func (c *channel) Read(p []byte) (int, error) {
-	n, err := c.yamux.Read(p)
-	if err == yamux.ErrTimeout {
-		err = carrier.ErrLate
-	}
-	return n, err
+	mu     sync.Mutex
+	yamux  *yamux.Stream // nil until yamux has given it (host)
+	closed bool
 }
-
-// Took counts what is not unread any more.
-func (c *channel) Took(n int) { c.framer.Police().Read(n) }
 
 // Put writes frames as one of yamux.
-func (c *channel) Put(frames []byte, hold bool) error {
-	return c.framer.Send(c.yamux.StreamID(), frames, hold)
-}
+func (c *channel) Put(frames []byte, hold bool) error { return c.framer.Send(c.id, frames, hold) }
 
-// Await bounds how long nothing may come.
-func (c *channel) Await(wait time.Duration) {
-	var until time.Time
-	if wait > 0 {
-		until = time.Now().Add(wait)
+// CloseWrite sends yamux's FIN, as soon as yamux has the stream.
+func (c *channel) CloseWrite() error {
+	c.mu.Lock()
+	c.closed = true
+	y := c.yamux
+	c.mu.Unlock()
+	if y == nil {
+		return nil
 	}
-	c.yamux.SetReadDeadline(until)
+	return y.Close()
 }
 
-// CloseWrite sends yamux's FIN.
-func (c *channel) CloseWrite() error { return c.yamux.Close() }
+// use gives the channel its stream (host). It may wait for the connection.
+func (c *channel) use(y *yamux.Stream) {
+	c.mu.Lock()
+	c.yamux = y
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		y.Close()
+	}
+}
 
-// Shrink gives yamux's buffer back.
-func (c *channel) Shrink() { c.yamux.Shrink() }
+// lobby holds the channels of streams that the client has opened, until yamux gives the
+// streams, which it does in the same order; those that it has reset it never gives.
+type lobby struct {
+	mu    sync.Mutex
+	waits []*channel
+}
+
+func (l *lobby) enter(c *channel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waits = append(l.waits, c)
+}
+
+// leave takes out the channel of a stream, nil where there is none.
+func (l *lobby) leave(id uint32) *channel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waits) > 0 && l.waits[0].id <= id {
+		c := l.waits[0]
+		l.waits = l.waits[1:]
+		if len(l.waits) == 0 {
+			l.waits = nil
+		}
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}

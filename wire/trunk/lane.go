@@ -50,11 +50,14 @@ func Lane(conn lane.Conn, raw net.Conn, cfg Config, client bool) *Trunk {
 		Log: log.With("lane", cfg.ID.String()),
 	}
 	if client {
-		streams.OpenCarrier = func(context.Context) (carrier.Channel, error) { return l, nil }
+		streams.OpenCarrier = func(_ context.Context, feed carrier.Feed) (carrier.Channel, error) {
+			l.Start(feed)
+			return l, nil
+		}
 	}
 	t.mux = stream.NewMux(streams, cfg.budget())
 	if !client {
-		t.mux.Take(l)
+		l.Start(t.mux.Take(l)) // a line that begins takes it
 	}
 	go t.runLane() // ends with the connection, its stream or CloseWith; joined by done
 	return t

@@ -39,12 +39,8 @@ const (
 var Limits = policer.Limits{
 	MaxFrame:   envelope.MaxWrite,
 	MaxStreams: MaxStreams,
-	MaxUnread:  envelope.SessionBuffers + envelope.MaxWindow,
-	UnreadEach: 2 * envelope.FirstWindow,
 	Opens:      policer.Rate{PerSecond: 10_000, Burst: 10_000},
 	Pings:      policer.Rate{PerSecond: 2, Burst: 16},
 	Control:    policer.Rate{PerSecond: 40_000, Burst: 40_000},
 	Unknown:    policer.Rate{PerSecond: 50, Burst: 200},
-	Grace:      10 * time.Second,
-	SlowRate:   4 << 10,
 }

@@ -57,6 +57,7 @@ type Trunk struct {
 	taken       atomic.Bool // the lane has its stream (client)
 	mux         *stream.Mux
 	done        chan struct{}
+	lobby       lobby         // host
 	turn        chan struct{} // client: one slot, held while a yamux stream is opened
 	pace        pacer
 }
@@ -76,26 +77,29 @@ func start(conn, raw net.Conn, cfg Config, client bool) (t *Trunk, err error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	log = log.With("trunk", cfg.ID.String())
-	f := framer.New(conn, func() { raw.Close() }, !client, Limits)
 	t = &Trunk{
 		id: cfg.ID, fingerprint: cfg.Fingerprint,
 		raw:  socket.Conn(raw),
-		road: f, framer: f,
 		done: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
+	accept := t.accept
+	if client {
+		accept = nil
+	}
+	f := framer.New(conn, func() { raw.Close() }, accept, Limits)
+	t.road, t.framer = f, f
 	streams := carrier.Config{Road: f, Local: conn.LocalAddr(), Remote: conn.RemoteAddr(), Resume: cfg.Resume, Log: log}
+	begin := yamux.Server
 	if client {
 		streams.OpenCarrier = t.openCarrier
-		t.session, err = yamux.Client(t.framer, yamuxConfig(log))
-	} else {
-		t.session, err = yamux.Server(t.framer, yamuxConfig(log))
+		begin = yamux.Client
 	}
-	if err != nil {
+	t.mux = stream.NewMux(streams, cfg.budget())
+	if t.session, err = begin(f, yamuxConfig(log)); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("start yamux: %w", err)
 	}
-	t.mux = stream.NewMux(streams, cfg.budget())
 	go t.run(client) // ends with the connection or CloseWith; joined by done
 	return t, nil
 }
@@ -218,7 +222,7 @@ func (t *Trunk) run(client bool) {
 
 // openCarrier opens a yamux stream. Ids go up in the order in which they are
 // announced, so one is opened at a time.
-func (t *Trunk) openCarrier(ctx context.Context) (carrier.Channel, error) {
+func (t *Trunk) openCarrier(ctx context.Context, feed carrier.Feed) (carrier.Channel, error) {
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
@@ -232,21 +236,32 @@ func (t *Trunk) openCarrier(ctx context.Context) (carrier.Channel, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+	t.framer.Expect(feed)
 	y, err := t.session.OpenStream()
 	if err != nil {
+		t.framer.Expect(nil)
 		return nil, err
 	}
-	return &channel{t.framer, y}, nil
+	return &channel{framer: t.framer, id: y.StreamID(), yamux: y}, nil
 }
 
-// acceptStreams takes what yamux accepts at once, whatever becomes of it.
+// accept takes a stream that the client opens, before yamux knows of it (host).
+func (t *Trunk) accept(id uint32) carrier.Feed {
+	ch := &channel{framer: t.framer, id: id}
+	t.lobby.enter(ch)
+	return t.mux.Take(ch)
+}
+
+// acceptStreams gives the channels their yamux streams.
 func (t *Trunk) acceptStreams() {
 	for {
 		y, err := t.session.AcceptStream()
 		if err != nil {
 			return
 		}
-		t.mux.Take(&channel{t.framer, y})
+		if ch := t.lobby.leave(y.StreamID()); ch != nil {
+			ch.use(y)
+		}
 	}
 }
 

@@ -51,7 +51,6 @@ func (w *watchman) look(now time.Time) error {
 	if err := w.alive(now); err != nil {
 		return err
 	}
-	t.mux.Shrink(now)
 	quiet := t.road.Silence(now)
 	if t.lane != nil {
 		if quiet = t.lane.Quiet(now); quiet >= PingAfter {
@@ -68,7 +67,7 @@ func (w *watchman) look(now time.Time) error {
 func (w *watchman) alive(now time.Time) error {
 	t := w.t
 	if t.framer != nil {
-		if err := t.framer.Police().Stalled(now); err != nil {
+		if err := t.framer.Stalled(now); err != nil {
 			return err
 		}
 	}
