@@ -10,13 +10,15 @@
 //
 // What a load has left behind in memory is given back as soon as the process rests.
 //
-// Concurrency: Run belongs to one goroutine; there is one for a process.
+// Concurrency: Run belongs to one goroutine; there is one for a process. Stir may be
+// called from any.
 package procs
 
 import (
 	"context"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,16 +26,34 @@ const (
 	// every is how often the load is looked at, atRest where there was none, and
 	// asleep where there was none for as many looks as doze: each look wakes the
 	// processor, and a laptop's battery pays.
-	every, atRest, asleep = 250 * time.Millisecond, time.Second, 5 * time.Second
+	every, atRest, asleep = 100 * time.Millisecond, time.Second, 5 * time.Second
 	doze                  = 20
 	// calm is how many looks in a row must find short turns.
-	calm = 4
+	calm = 3
 	// busy is the load, in processors, from which turns do not matter; idle is
 	// that below which they say nothing.
 	busy, idle = 0.6, 0.05
-	// short and long are turns: processor time between two sleeps of a thread.
-	short, long = 50 * time.Microsecond, 60 * time.Microsecond
+	// short and long are turns: processor time between two sleeps of a thread. With one
+	// processor threads sleep less, and turns are twice as long.
+	short, long = 100 * time.Microsecond, 250 * time.Microsecond
 )
+
+// rests says that the load is looked at seldom; begins ends that.
+var (
+	rests  atomic.Bool
+	begins = make(chan struct{}, 1)
+)
+
+// Stir says that something begins: the load is looked at from now on. It does not wait,
+// and costs nothing while it is.
+func Stir() {
+	if rests.Load() && rests.Swap(false) {
+		select {
+		case begins <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Run follows the load until ctx ends. Where the environment sets GOMAXPROCS, or
 // there is one processor only, that stays; where the platform does not tell the
@@ -51,11 +71,16 @@ func Run(ctx context.Context) {
 	var g governor
 	var r releaser
 	last, _ := used()
-	rests := 0 // looks in a row that found no load
+	still := 0 // looks in a row that found no load
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-begins:
+			last, _ = used()
+			still = 0
+			timer.Reset(every)
+			continue
 		case <-timer.C:
 		}
 		now, _ := used()
@@ -65,12 +90,14 @@ func Run(ctx context.Context) {
 		}
 		last = now
 		if load >= idle {
-			rests = 0
+			still = 0
+			rests.Store(false)
 			timer.Reset(every)
 			continue
 		}
 		r.look()
-		if rests++; rests <= doze {
+		rests.Store(true)
+		if still++; still <= doze {
 			timer.Reset(atRest)
 			continue
 		}

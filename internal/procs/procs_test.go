@@ -16,11 +16,11 @@ func TestLook(t *testing.T) {
 		turn time.Duration
 		want change
 	}{
-		{0.1, 20 * us, none}, {0.1, 20 * us, none}, {0.1, 55 * us, none}, // not short: begin again
-		{0.1, 20 * us, none}, {0.1, 20 * us, none}, {0.01, time.Second, none}, {0.1, 20 * us, none}, {0.1, 20 * us, one},
-		{0.01, time.Second, none}, {0.5, 20 * us, none}, {0.5, 55 * us, none}, {0.2, 80 * us, all},
+		{0.1, 20 * us, none}, {0.1, 20 * us, none}, {0.1, 110 * us, none}, // not short: begin again
+		{0.1, 20 * us, none}, {0.1, 90 * us, none}, {0.01, time.Second, none}, {0.1, 20 * us, one},
+		{0.01, time.Second, none}, {0.5, 20 * us, none}, {0.5, 240 * us, none}, {0.2, 260 * us, all},
 		{0.2, 20 * us, none}, {0.2, 20 * us, none}, {0.9, 20 * us, none}, {0.2, 20 * us, none},
-		{0.2, 20 * us, none}, {0.2, 20 * us, none}, {0.2, 20 * us, one}, {0.9, 20 * us, all},
+		{0.2, 20 * us, none}, {0.2, 20 * us, one}, {0.9, 20 * us, all},
 	} {
 		if got := g.look(step.load, step.turn); got != step.want {
 			t.Errorf("step %d, load %.2f, turns of %v: change %d, want %d", i, step.load, step.turn, got, step.want)
@@ -75,4 +75,19 @@ func TestRelease(t *testing.T) {
 	if r.released != last {
 		t.Error("released again, and nothing was allocated")
 	}
+}
+
+// Not parallel: it is about the whole process.
+func TestStirWakesOnce(t *testing.T) {
+	Stir()
+	if len(begins) != 0 {
+		t.Error("woken while the load is looked at")
+	}
+	rests.Store(true)
+	Stir()
+	Stir()
+	if len(begins) != 1 || rests.Load() {
+		t.Errorf("woken %d times, rests %v", len(begins), rests.Load())
+	}
+	<-begins
 }

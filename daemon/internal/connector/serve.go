@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/daemon/internal/connector/origin"
 	"github.com/sallyport/sallyport/internal/pipe"
+	"github.com/sallyport/sallyport/internal/procs"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -97,6 +98,7 @@ func (c *Connector) accept(t *trunk, w *wire.Stream) {
 // serve carries one stream, on its trunk and on those that follow. waits says that
 // it is counted in t.waiting.
 func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) {
+	procs.Stir()
 	g, refusal := c.await(t, s.granted, s.wire)
 	c.mu.Lock()
 	if waits {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/internal/pipe"
+	"github.com/sallyport/sallyport/internal/procs"
 	"github.com/sallyport/sallyport/internal/sockopt"
 	"github.com/sallyport/sallyport/wire"
 )
@@ -72,6 +73,7 @@ func isPassing(err error) bool {
 // handle carries one connection. Until pipe.Join has it, every way out is a
 // reset.
 func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
+	procs.Stir()
 	sockopt.Local(conn)
 	if f.cfg.Owner != nil {
 		if err := f.cfg.Owner.Check(conn); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
+	"github.com/sallyport/sallyport/internal/procs"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -99,6 +100,7 @@ func (t *Table) emptyLocked(x *trunk) {
 // Decide decides the stream and sends the grant to the host; nil means that it
 // was sent, and that the start is durable in the audit.
 func (o *Open) Decide(ctx context.Context) *wire.Reason {
+	procs.Stir()
 	t, s := o.table, o.stream
 	why := t.may(o.link, s)
 	if why == nil {
