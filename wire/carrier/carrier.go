@@ -17,9 +17,6 @@ type Road interface {
 	RTT() time.Duration
 	// MaxPayload is the most that one frame should carry.
 	MaxPayload() int
-	// LastRead is when bytes came last, Age the present, both since the start.
-	LastRead() time.Duration
-	Age(now time.Time) time.Duration
 }
 
 // Channel is what a carrier has of a road to write to: a yamux stream, or a lane as
@@ -71,6 +68,7 @@ type Carrier struct {
 	channel Channel   // nil until it is opened (client)
 	due     time.Time // Await's, the zero time where it waits for nothing
 	timer   *time.Timer
+	gone    bool // nothing comes any more
 
 	// guarded by line.mu
 	urged bool // in line.urgent
@@ -99,10 +97,16 @@ func (c *Carrier) Await(wait time.Duration) {
 		c.timer.Stop()
 	}
 	c.due = time.Time{}
-	if wait > 0 {
+	if wait > 0 && !c.gone {
 		c.due = time.Now().Add(wait)
 		c.timer = time.AfterFunc(wait, c.rider.Overdue)
 	}
+}
+
+// Gone says that nothing comes any more: there is nothing to await.
+func (c *Carrier) Gone() {
+	c.Await(0)
+	c.gone = true
 }
 
 // Passed says whether what Await allowed is over.

@@ -40,7 +40,7 @@ const (
 	smallFrame = 16 << 10
 	// maxQueue bounds what is left so.
 	maxQueue = 64 << 10
-	// leaveWait is how long the close of a stream may wait for company.
+	// leaveWait is how long the acceptance and the close of a stream may wait for company.
 	leaveWait = 10 * time.Millisecond
 	// idleQueue is the most that is kept allocated for it.
 	idleQueue = 4 << 10
@@ -85,12 +85,12 @@ type Framer struct {
 func New(conn net.Conn, end func(), accept func(stream uint32) carrier.Feed, limits policer.Limits) *Framer {
 	f := &Framer{conn: conn, close: end, accept: accept, start: time.Now()}
 	f.police = policer.New(accept != nil, limits, f.rtt.answered)
-	f.intake.feeds = make(map[uint32]carrier.Feed)
+	f.intake.feeds = make(map[uint32]*inflow)
 	return f
 }
 
-// Write takes headers from yamux. Those that open a stream wait for the frame
-// that follows them on it in any case.
+// Write takes headers from yamux. One that opens a stream waits for the frame that
+// follows it in any case; those that accept and close one may wait for company.
 func (f *Framer) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	f.partial = append(f.partial, p...)
@@ -112,17 +112,17 @@ func (f *Framer) Write(p []byte) (int, error) {
 	if update {
 		f.intake.sent(h)
 	}
-	if update && h.Flags == policer.FlagFIN && f.leave(frame[:]) {
+	if update && (h.Flags == policer.FlagFIN || h.Flags == policer.FlagACK) && f.leave(frame[:]) {
 		return len(p), nil
 	}
-	opening := update && (h.Flags == policer.FlagSYN || h.Flags == policer.FlagACK)
+	opening := update && h.Flags == policer.FlagSYN
 	if err := f.write(h.Stream, frame[:], opening); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// leave leaves the close of a stream to whoever writes next, within leaveWait, where
+// leave leaves the acceptance or the close of a stream to whoever writes next, within leaveWait, where
 // nothing waits to be written with it: the other end is in no hurry to hear of it.
 func (f *Framer) leave(frame []byte) bool {
 	f.mu.Lock()
@@ -270,8 +270,7 @@ func (f *Framer) giveTurnLocked() {
 	close(turn)
 }
 
-// Ping sends a ping. It does not wait: where somebody writes, the ping goes with
-// what comes next. One that was not answered is replaced.
+// Ping sends a ping, and does not wait. One that was not answered is replaced.
 func (f *Framer) Ping(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -279,6 +278,12 @@ func (f *Framer) Ping(now time.Time) {
 	// yamux itself sends no pings, so the numbers are ours.
 	h := policer.Header{Type: policer.TypePing, Flags: policer.FlagSYN, Length: f.pings}
 	f.rtt.sent(f.pings, now)
+	f.sayLocked(h)
+}
+
+// sayLocked has a header written before everything else. It does not wait: where
+// somebody writes, it goes with what comes next.
+func (f *Framer) sayLocked(h policer.Header) {
 	f.order.express = h.Append(f.order.express)
 	if f.busy {
 		return

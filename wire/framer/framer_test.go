@@ -238,8 +238,8 @@ func TestWriteTakesHeadersOnly(t *testing.T) {
 	}
 }
 
-// The close of a stream goes with the next frame, behind what was queued before it, and
-// by itself only after a while.
+// The acceptance and the close of a stream go with the next frame, behind what was queued
+// before them, and by themselves only after a while.
 func TestCloseTakesCompany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -267,8 +267,13 @@ func TestCloseTakesCompany(t *testing.T) {
 		f.Write(fin(7)) // something waits to be written with it
 		wrote(fin(1), fin(3), data(5), data(7), fin(7))
 		f.Write(fin(9))
+		ack := policer.Header{Type: policer.TypeWindowUpdate, Flags: policer.FlagACK, Stream: 11}.Append(nil)
 		time.Sleep(2 * leaveWait)
 		wrote(fin(1), fin(3), data(5), data(7), fin(7), fin(9))
+		f.Write(ack)
+		wrote(fin(1), fin(3), data(5), data(7), fin(7), fin(9))
+		time.Sleep(2 * leaveWait)
+		wrote(fin(1), fin(3), data(5), data(7), fin(7), fin(9), ack)
 	})
 }
 

@@ -39,9 +39,20 @@ type intake struct {
 	body  atomic.Int64 // its length, 0 while that is unknown
 
 	mu    sync.Mutex
-	feeds map[uint32]carrier.Feed
+	feeds map[uint32]*inflow
 	next  carrier.Feed // of the stream that yamux is opening (client)
 }
+
+// inflow is what comes on a stream.
+type inflow struct {
+	feed carrier.Feed
+	used uint32 // of yamux's window, since it was granted
+}
+
+// Window is yamux's window of each stream. Half of it is always open, and that is
+// more than the envelope's largest window takes in frames of one byte (5 bytes
+// each), so that yamux never holds anybody back.
+const Window = 256 << 20
 
 // Read gives yamux the headers of what has come, but for those of payload, which
 // goes to the feeds. It waits until there is one.
@@ -132,7 +143,7 @@ func (f *Framer) sift(p []byte, n int, now time.Time) (kept int, err error) {
 }
 
 // begin begins with a frame. It changes the header to what yamux is to see, and says
-// whether that is anything: not of payload, which it does not count.
+// whether that is anything: not of payload, whose window is granted here.
 func (f *Framer) begin(h *policer.Header) (show bool) {
 	in := &f.intake
 	in.current, in.left, in.to = *h, h.Body(), nil
@@ -141,7 +152,12 @@ func (f *Framer) begin(h *policer.Header) (show bool) {
 		if h.Flags&policer.FlagSYN != 0 {
 			f.knock(h.Stream)
 		}
-		in.to = in.feed(h.Stream)
+		var grant bool
+		if in.to, grant = in.feed(h.Stream, in.left); grant {
+			f.mu.Lock()
+			f.sayLocked(policer.Header{Type: policer.TypeWindowUpdate, Stream: h.Stream, Length: Window / 2})
+			f.mu.Unlock()
+		}
 	}
 	if in.left == 0 {
 		in.finish()
@@ -175,7 +191,7 @@ func (f *Framer) knock(stream uint32) {
 		in := &f.intake
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		in.feeds[stream] = feed
+		in.feeds[stream] = &inflow{feed: feed}
 	}
 }
 
@@ -197,25 +213,35 @@ func (in *intake) sent(h policer.Header) {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		if in.next != nil {
-			in.feeds[h.Stream], in.next = in.next, nil
+			in.feeds[h.Stream], in.next = &inflow{feed: in.next}, nil
 		}
 	}
 }
 
-func (in *intake) feed(stream uint32) carrier.Feed {
+// feed counts n bytes that come on a stream and gives who takes them; grant says that
+// half of the window has been used.
+func (in *intake) feed(stream uint32, n int) (feed carrier.Feed, grant bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.feeds[stream]
+	i := in.feeds[stream]
+	if i == nil {
+		return nil, false
+	}
+	i.used += uint32(n)
+	if grant = i.used >= Window/2; grant {
+		i.used -= Window / 2
+	}
+	return i.feed, grant
 }
 
 // end tells a feed that nothing more comes.
 func (in *intake) end(stream uint32, err error) {
 	in.mu.Lock()
-	feed := in.feeds[stream]
+	i := in.feeds[stream]
 	delete(in.feeds, stream)
 	in.mu.Unlock()
-	if feed != nil {
-		feed.End(err)
+	if i != nil {
+		i.feed.End(err)
 	}
 }
 

@@ -151,6 +151,20 @@ func TestFeedsEnd(t *testing.T) {
 	}
 }
 
+// A client whose yamux counts its window is not held up: half of it is always open.
+func TestWindowStaysOpen(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	f := New(r, func() {}, func(uint32) carrier.Feed { return &bowl{} }, roomy)
+	f.begin(&policer.Header{Flags: policer.FlagSYN, Stream: 1, Length: Window/2 - 1})
+	if _, writes := r.all(); writes > 0 {
+		t.Error("more is granted before half was used")
+	}
+	f.begin(&policer.Header{Stream: 1, Length: 1})
+	want := policer.Header{Type: policer.TypeWindowUpdate, Stream: 1, Length: Window / 2}.Append(nil)
+	await(t, func() bool { got, _ := r.all(); return bytes.Equal(got, want) })
+}
+
 func TestBreachEndsReading(t *testing.T) {
 	t.Parallel()
 	f := New(&pieces{rest: frames(policer.Header{Stream: 7, Length: 1}), cut: 100}, func() {}, nobody, roomy)

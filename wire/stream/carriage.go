@@ -36,6 +36,7 @@ type carriage struct {
 	writing  bool   // somebody writes to it; releaseLocked gives it on
 	early    bool   // payload follows OPEN
 	attached bool   // both ends know where the sequences are
+	broken   bool   // the other end broke the protocol on it
 	ended    bool   // nothing comes any more
 	slot     bool   // it holds a slot of the line
 	first    bool   // its first frame is to come (host)
@@ -66,9 +67,9 @@ func (c *carriage) lock() *Stream {
 	}
 }
 
-// ridesLocked says whether what comes is of interest: not after the stream's end, nor
-// after it went on with another carrier.
-func (c *carriage) ridesLocked(s *Stream) bool { return s.c == c && !s.over && !c.ended }
+// ridesLocked says whether what comes is of interest: not after the stream's end, after it
+// went on with another carrier, or after a breach.
+func (c *carriage) ridesLocked(s *Stream) bool { return s.c == c && !s.over && !c.ended && !c.broken }
 
 // open opens the carrier and sends its first frame (client).
 func (c *carriage) open() {
@@ -189,7 +190,7 @@ func (c *carriage) endLocked(s *Stream, closed bool) {
 		return
 	}
 	c.ended = true
-	c.Await(0)
+	c.Gone()
 	c.giveSlotLocked()
 	if s.c == c {
 		s.lostLocked(c)
@@ -216,19 +217,19 @@ func (c *carriage) takeLocked(s *Stream, b []byte) error {
 	for len(b) > 0 && c.ridesLocked(s) {
 		if k := c.knock; k != nil {
 			if len(k.held)+len(b) > maxHeld {
+				c.broken = true
 				return errUnexpected
 			}
 			k.held = append(k.held, b...)
 			return nil
 		}
 		kind, body, rest, err := c.in.Take(b)
-		if err != nil {
-			return err
+		if err == nil && kind != 0 {
+			err = c.frameLocked(s, kind, body)
 		}
-		if kind != 0 {
-			if err := c.frameLocked(s, kind, body); err != nil {
-				return err
-			}
+		if err != nil {
+			c.broken = true
+			return err
 		}
 		b = rest
 	}

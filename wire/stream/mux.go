@@ -97,7 +97,7 @@ func (m *Mux) Take(ch carrier.Channel) carrier.Feed {
 	return c
 }
 
-// left takes a carrier out whose reader is done. remains says that there is
+// left takes a carrier out on which nothing comes any more. remains says that there is
 // something left to say on another.
 func (m *Mux) left(c *carriage, s *Stream, remains bool) {
 	m.Left(&c.Carrier)

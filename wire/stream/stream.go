@@ -300,8 +300,11 @@ func (s *Stream) finishLocked(err error, last envelope.Say) {
 		if s.c.Opened() {
 			s.c.Await(carrier.CloseWait) // the other end has to close its half, too
 		}
-		if s.c.knock != nil && s.c.knock.closed { // it has
-			s.c.endLocked(s, true)
+		if k := s.c.knock; k != nil {
+			k.held = nil
+			if k.closed { // it has
+				s.c.endLocked(s, true)
+			}
 		}
 		m.Leave()
 		s.c.Urge()

@@ -330,3 +330,22 @@ func TestStuckWriteIsLeft(t *testing.T) {
 		t.Error("a write that lasts is borne")
 	}
 }
+
+// After a breach nothing more is taken of what came with it.
+func TestNothingIsTakenAfterABreach(t *testing.T) {
+	host, a := hostAlone(t)
+	go io.Copy(io.Discard, a)
+	s := &speaker{Conn: a}
+	s.syn(1).say(1, open(1)).send()
+	k, err := host.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Admit()
+	bad := envelope.AppendAck(nil, envelope.Acking{Delivered: 99, Limit: 100}) // of what was not sent
+	s.say(1, append(bad, data(7)...)).say(1, envelope.AppendFin(data(5))).send()
+	<-host.Done()
+	if _, got := k.Counters(); got != 0 {
+		t.Errorf("%d bytes were taken after the breach; trunk: %v; stream: %v", got, host.Err(), k.Err())
+	}
+}

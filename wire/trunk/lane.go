@@ -17,6 +17,8 @@ import (
 // road is the connection of a trunk or lane, as it is watched.
 type road interface {
 	carrier.Road
+	// LastRead is when bytes came last.
+	LastRead() time.Duration
 	Silence(now time.Time) time.Duration
 	Stuck(now time.Time) time.Duration
 	Fail(err error)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/wire/envelope"
+	"github.com/sallyport/sallyport/wire/framer"
 	"github.com/sallyport/sallyport/wire/policer"
 )
 
@@ -29,10 +30,8 @@ const (
 	// OpenRate and OpenBurst pace a client; the host's policer allows more.
 	OpenRate  = 8000
 	OpenBurst = 4000
-	// YamuxWindow is yamux's window of each stream. Half of it is always open,
-	// and that is more than the envelope's largest window takes in frames of one
-	// byte (5 bytes each), so that yamux never holds anybody back.
-	YamuxWindow = 256 << 20
+	// YamuxWindow is yamux's window of each stream, of which the framer keeps half open.
+	YamuxWindow = framer.Window
 )
 
 // Limits are what the policer of a trunk holds the other end to.
