@@ -22,7 +22,7 @@ func laneCauses() []suite.Cause {
 		half(suite.Cause{Name: "lanes cut while they are made, for 8 s", Lasts: 14 * time.Second, Fault: lanesUnmade, Heal: healAll}),
 	}
 	for i := range all {
-		all[i].Streams = 20
+		all[i].Streams = 6
 	}
 	return all
 }
