@@ -126,7 +126,19 @@ func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) 
 		log = log.With("trunk", g.Trunk, "stream", g.Stream, "trace", s.wire.Trace(), "hostname", g.Hostname)
 	}
 	log.Debug("stream granted", "session", g.Session, "person", g.Person.Email, "rule", g.Rule)
-	err := c.carry(ctx, t, s, g)
+	conn, err := c.admit(t, s, g)
+	if err != nil {
+		c.closed(s, err, log)
+		return
+	}
+	carry := func(ctx context.Context) { c.closed(s, pipe.Join(ctx, conn, s.wire).Err, log) }
+	if !c.tasks.run(carry) { // it may rest for days, on a stack that dialling has not grown
+		carry(ctx)
+	}
+}
+
+// closed is what follows a stream that was granted.
+func (c *Connector) closed(s *stream, err error, log *slog.Logger) {
 	toClient, toOrigin := s.wire.Counters()
 	ended, code := c.finish(s, err)
 	log.Debug("stream closed", "code", code, "bytes_to_origin", toOrigin, "bytes_to_client", toClient, "err", err)
@@ -162,36 +174,35 @@ func (c *Connector) await(t *trunk, granted <-chan *wire.Grant, w *wire.Stream) 
 	}
 }
 
-// carry dials the origin of a granted stream and joins the two, until the stream
-// or ctx ends.
-func (c *Connector) carry(ctx context.Context, t *trunk, s *stream, g *wire.Grant) error {
+// admit dials the origin of a granted stream. Where it fails, the client is told.
+func (c *Connector) admit(t *trunk, s *stream, g *wire.Grant) (net.Conn, error) {
 	at, ok := c.cfg.Table(g.Hostname, g.Port)
 	if !ok {
 		r := &wire.Reason{Code: wire.CodeNoSuchTunnel, Text: "the host does not publish " + g.Hostname}
 		s.wire.Refuse(r)
-		return r
+		return nil, r
 	}
 	conn, err := origin.Dial(t.ctx, at, c.timing.OriginDial)
 	if t.ctx.Err() != nil && err != nil {
 		s.wire.Refuse(reasonOf(context.Cause(t.ctx)))
-		return context.Cause(t.ctx)
+		return nil, context.Cause(t.ctx)
 	}
 	c.healthOf(g.Hostname, at, err)
 	if err != nil {
 		r := origin.Reason(err)
 		s.wire.Refuse(r)
-		return r
+		return nil, r
 	}
 	sockopt.Local(conn)
 	if r := c.setOrigin(s, conn); r != nil {
 		abort(conn)
-		return r
+		return nil, r
 	}
 	if err := s.wire.Admit(); err != nil {
 		abort(conn)
-		return errGone
+		return nil, errGone
 	}
-	return pipe.Join(ctx, conn, s.wire).Err
+	return conn, nil
 }
 
 // setOrigin notes what a cut has to reset; a cut that was faster is returned.

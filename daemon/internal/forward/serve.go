@@ -47,7 +47,7 @@ func (f *Forwarder) accept(ctx context.Context, l net.Listener, wg *sync.WaitGro
 		conn, err := l.Accept()
 		switch {
 		case err == nil:
-			wg.Go(func() { f.handle(ctx, conn) })
+			wg.Go(func() { f.handle(ctx, conn, wg) })
 		case ctx.Err() != nil:
 			return
 		case isPassing(err):
@@ -70,9 +70,9 @@ func isPassing(err error) bool {
 	return false
 }
 
-// handle carries one connection. Until pipe.Join has it, every way out is a
-// reset.
-func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
+// handle opens a stream for a connection, and has it carried. Until pipe.Join has it,
+// every way out is a reset.
+func (f *Forwarder) handle(ctx context.Context, conn net.Conn, wg *sync.WaitGroup) {
 	procs.Stir()
 	sockopt.Local(conn)
 	if f.cfg.Owner != nil {
@@ -83,16 +83,19 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn) {
 		}
 	}
 	f.update(func(s *Snapshot) { s.Connections++; s.TotalConns++ })
-	defer f.update(func(s *Snapshot) { s.Connections-- })
 	s, sent, err := f.open(ctx, conn)
 	if err != nil {
+		f.update(func(s *Snapshot) { s.Connections-- })
 		abort(conn)
 		if ctx.Err() == nil {
 			f.failed(err)
 		}
 		return
 	}
-	f.carry(ctx, conn, s, sent)
+	wg.Go(func() { // it may rest for days, on a stack that opening has not grown
+		defer f.update(func(s *Snapshot) { s.Connections-- })
+		f.carry(ctx, conn, s, sent)
+	})
 }
 
 // stream is what a connection is joined with: a *wire.Stream, or a guarded one.

@@ -14,7 +14,8 @@ import (
 )
 
 // laneCauses are faults of lanes, to which bulk streams have moved. Of more streams too
-// many would have one.
+// many would have one; they come first, since a crowd keeps its trunk without lanes for a
+// while.
 func laneCauses() []suite.Cause {
 	all := []suite.Cause{
 		large(suite.Cause{Name: "lanes alone cut, of client and host, 6 times", Fault: lanesCut}),

@@ -22,7 +22,7 @@ const EdgeKilled = "edge killed with -9, and restarted"
 // Causes are all of them. Streams go on but where a process that holds their
 // sockets has ended, or where their window has run out.
 func Causes() []suite.Cause {
-	return slices.Concat(passing(), cuts(), laneCauses(), restarts(), ends(), silences(), traps())
+	return slices.Concat(laneCauses(), passing(), cuts(), restarts(), ends(), silences(), traps())
 }
 
 // large are streams of which many come to lanes, and which last a while.
