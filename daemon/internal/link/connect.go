@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,8 @@ const (
 	// lasting is how long a link has to hold before its loss counts as a first
 	// one: an edge that accepts and drops is not asked twice a second.
 	lasting = 5 * time.Second
+	// retryWaiting bounds the wait for the next try while there are streams.
+	retryWaiting = 2 * time.Second
 	// maxRetryAfter bounds what an edge may ask for.
 	maxRetryAfter = 5 * time.Minute
 	// hanging is how long an attempt may last after which a change here gives it
@@ -53,7 +56,7 @@ type instance struct {
 // keep connects, for ever, until ctx ends.
 func (l *Link) keep(ctx context.Context) {
 	defer l.step(eventStop, nil)
-	b := backoff.Backoff{First: l.timing.RetryFirst, Min: l.timing.RetryMin, Max: l.timing.RetryMax}
+	b := backoff.Backoff{First: l.timing.RetryFirst, Min: l.timing.RetryMin}
 	l.step(eventNeed, nil)
 	for ctx.Err() == nil {
 		lasted, err := l.connect(ctx)
@@ -71,6 +74,7 @@ func (l *Link) keep(ctx context.Context) {
 			if lasted >= lasting {
 				b.Reset()
 			}
+			b.Max = l.retryMax()
 			wait := max(b.Next(), retryAfter(err))
 			if errors.Is(err, errMute) || errors.Is(err, context.Canceled) {
 				wait = 0 // rule 9: what happened here is nobody else's haste
@@ -78,6 +82,16 @@ func (l *Link) keep(ctx context.Context) {
 			l.pause(ctx, err, wait, &b)
 		}
 	}
+}
+
+// retryMax bounds the waits between tries: closely while there are streams, whose
+// applications wait, and of which only a link tells that one may not be any more.
+func (l *Link) retryMax() time.Duration {
+	bound := cmp.Or(l.timing.RetryMax, backoff.DefaultMax)
+	if len(l.streams()) > 0 {
+		bound = min(bound, retryWaiting)
+	}
+	return bound
 }
 
 // pause waits for the next try.

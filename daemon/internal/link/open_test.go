@@ -276,10 +276,16 @@ func TestStreamsOutliveTheLink(t *testing.T) {
 	t.Parallel()
 	e := linktest.New(t)
 	linktest.NewPeer(t, e, wire.RoleHost).Host(linktest.Echo)
-	tl := start(t, e, nil)
+	tl := start(t, e, func(c *Config) { c.Timing.RetryMax = time.Minute })
+	if got := tl.retryMax(); got != time.Minute {
+		t.Errorf("without a stream waits up to %v for the next try", got)
+	}
 	s, err := tl.Open(t.Context(), linktest.Hostname)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := tl.retryMax(); got != retryWaiting {
+		t.Errorf("with a stream waits up to %v for the next try, want %v", got, retryWaiting)
 	}
 	e.WaitLink(wire.RoleClient).Close()
 	tl.until("the next welcome", func(s Snapshot) bool { return len(e.Hellos()) == 3 && s.Link.State == api.LinkOnline })
