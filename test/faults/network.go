@@ -41,7 +41,8 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 	}
 	args := []string{"-inside", "-streams", fmt.Sprint(o.streams), "-seed", fmt.Sprint(o.seed), "-run", o.run.String(),
 		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose), fmt.Sprintf("-network=%t", o.network), fmt.Sprintf("-figures=%t", o.figures)}
-	cmd := inNamespace(ctx, self, args...)
+	// Beside it daemons are killed, whose time to be ready again is measured.
+	cmd := inNamespace(ctx, "nice", append([]string{"-n", "10", self}, args...)...)
 	cmd.Stdout = o.out
 	cmd.Env = append(os.Environ(), harness.BinEnv+"="+filepath.Dir(programs.Edge))
 	theirs, mine, err := os.Pipe()

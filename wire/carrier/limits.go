@@ -11,6 +11,11 @@ const (
 	// MaxRefused is how many streams that the host refused the client may leave
 	// unclosed.
 	MaxRefused = 1 << 10
+	// refusedRate and refusedBurst are how many streams a second may end without having been
+	// admitted before the next openings wait. Applications that try again and again are
+	// slower; a client that opens and resets as fast as it can would take the host from others.
+	refusedRate  = 500
+	refusedBurst = 256
 	// CloseWait is how long the other end may take to close its half of a
 	// stream that is over.
 	CloseWait = 60 * time.Second

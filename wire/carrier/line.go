@@ -50,6 +50,7 @@ type Line struct {
 	idleSince time.Time
 	waiting   int         // host: streams neither admitted nor refused
 	refused   int         // host: refused, and not closed by the client
+	toll      Pacer       // host: of streams that were not admitted
 	urgent    []*Carrier  // with something to be written at once
 	late      []*Carrier  // with something to say that may wait
 	lateTimer *time.Timer // runs until lateAt while late is not empty
@@ -123,12 +124,21 @@ func (m *Line) Answered(refused bool) {
 	m.waiting--
 	if refused {
 		m.refused++
+		m.toll.Take(time.Now(), refusedRate, refusedBurst)
 	}
 	tooMany := m.refused > MaxRefused
 	m.mu.Unlock()
 	if tooMany {
 		m.Breach(errRefused)
 	}
+}
+
+// Toll is how long the client's next opening is to wait, since so many before were refused,
+// or reset before they had an answer (host).
+func (m *Line) Toll() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.toll.wait(time.Now(), refusedRate, refusedBurst)
 }
 
 // RefusedGone counts a refused stream off that the client has closed.

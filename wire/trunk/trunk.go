@@ -59,7 +59,7 @@ type Trunk struct {
 	done        chan struct{}
 	lobby       lobby         // host
 	turn        chan struct{} // client: one slot, held while a yamux stream is opened
-	pace        pacer
+	pace        carrier.Pacer // client: below what the host's policer allows
 }
 
 // Client makes the client's end on a TLS connection whose handshake is done.
@@ -229,7 +229,7 @@ func (t *Trunk) openCarrier(ctx context.Context, feed carrier.Feed) (carrier.Cha
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if wait := t.pace.take(time.Now()); wait > 0 {
+	if wait := t.pace.Take(time.Now(), OpenRate, OpenBurst); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -247,6 +247,12 @@ func (t *Trunk) openCarrier(ctx context.Context, feed carrier.Feed) (carrier.Cha
 
 // accept takes a stream that the client opens, before yamux knows of it (host).
 func (t *Trunk) accept(id uint32) carrier.Feed {
+	if wait := t.mux.Toll(); wait > 0 { // and with it all that the client sends on this trunk
+		select {
+		case <-time.After(wait):
+		case <-t.mux.Done():
+		}
+	}
 	ch := &channel{framer: t.framer, id: id}
 	t.lobby.enter(ch)
 	return t.mux.Take(ch)
@@ -263,24 +269,4 @@ func (t *Trunk) acceptStreams() {
 			ch.use(y)
 		}
 	}
-}
-
-// pacer keeps a client below what the host's policer allows.
-type pacer struct {
-	mu   sync.Mutex
-	used float64
-	at   time.Time
-}
-
-// take counts one opening and says how long to wait before it.
-func (p *pacer) take(now time.Time) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.used = max(0, p.used-now.Sub(p.at).Seconds()*OpenRate)
-	p.at = now
-	p.used++
-	if p.used <= OpenBurst {
-		return 0
-	}
-	return time.Duration((p.used - OpenBurst) / OpenRate * float64(time.Second))
 }

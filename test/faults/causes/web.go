@@ -17,9 +17,13 @@ func WebCauses() []suite.FarCause {
 	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: 200_000_000} }
 	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
-		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: inLanes(fault)}))
+		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
 	}
+	// A hundred are a crowd, which shares its trunk.
+	lanes := cuts("all of the client cut, streams in lanes", 10*time.Second, inLanes(cut(false, nil)))
+	lanes.Streams = 6
 	return []suite.FarCause{
+		lanes,
 		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
 		cuts("all of the host cut", 10*time.Second, cut(true, nil)),
 		cuts("edge killed with -9, and restarted", 15*time.Second, during(2*time.Second, killEdge, startEdge)),

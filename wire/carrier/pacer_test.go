@@ -1,0 +1,47 @@
+package carrier
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPacer(t *testing.T) {
+	t.Parallel()
+	var p Pacer
+	now := time.Now()
+	for i := range 10 {
+		if wait := p.Take(now, 100, 10); wait != 0 {
+			t.Fatalf("number %d of the burst waits %v", i+1, wait)
+		}
+	}
+	for _, want := range []time.Duration{10, 20, 30} {
+		if wait := p.Take(now, 100, 10); wait.Round(time.Microsecond) != want*time.Millisecond {
+			t.Errorf("beyond the burst: waits %v, want %v ms", wait, int(want))
+		}
+	}
+	if wait := p.Take(now.Add(time.Minute), 100, 10); wait != 0 {
+		t.Errorf("after a minute: waits %v", wait)
+	}
+}
+
+// A client whose streams come to nothing, one after the other, has its next openings wait;
+// those that are admitted do not count.
+func TestRefusedStreamsTakeToll(t *testing.T) {
+	t.Parallel()
+	m := NewLine(Config{})
+	open := func(n int, refused bool) {
+		for range n {
+			m.Knocked()
+			m.Answered(refused)
+		}
+	}
+	open(10*refusedBurst, false)
+	open(refusedBurst, true)
+	if wait := m.Toll(); wait != 0 {
+		t.Errorf("within the burst the next waits %v", wait)
+	}
+	open(refusedBurst, true)
+	if wait := m.Toll(); wait <= 0 || wait > refusedBurst*time.Second/refusedRate {
+		t.Errorf("beyond it the next waits %v", wait)
+	}
+}
