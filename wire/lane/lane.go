@@ -125,10 +125,10 @@ func (l *Lane) heard(n int) {
 func (l *Lane) Put(frames []byte, _ bool) error {
 	begin := l.now()
 	l.writing.Store(begin)
+	l.first.CompareAndSwap(0, begin) // before: the answer may come before the write returns
 	_, err := l.conn.Write(frames[envelope.Prefix:])
 	l.writing.Store(0)
 	l.wrote.Store(l.now())
-	l.first.CompareAndSwap(0, begin)
 	if err != nil {
 		l.Fail(err)
 		return fmt.Errorf("write to a lane: %w", err)
