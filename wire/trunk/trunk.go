@@ -83,17 +83,15 @@ func start(conn, raw net.Conn, cfg Config, client bool) (t *Trunk, err error) {
 		done: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
-	accept := t.accept
+	begin, accept := yamux.Server, t.accept
 	if client {
-		accept = nil
+		begin, accept = yamux.Client, nil
 	}
 	f := framer.New(conn, func() { raw.Close() }, accept, Limits)
 	t.road, t.framer = f, f
 	streams := carrier.Config{Road: f, Local: conn.LocalAddr(), Remote: conn.RemoteAddr(), Resume: cfg.Resume, Log: log}
-	begin := yamux.Server
 	if client {
 		streams.OpenCarrier = t.openCarrier
-		begin = yamux.Client
 	}
 	t.mux = stream.NewMux(streams, cfg.budget())
 	if t.session, err = begin(f, yamuxConfig(log)); err != nil {

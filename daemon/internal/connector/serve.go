@@ -95,8 +95,8 @@ func (c *Connector) accept(t *trunk, w *wire.Stream) {
 	w.Refuse(refusal)
 }
 
-// serve carries one stream, on its trunk and on those that follow. waits says that
-// it is counted in t.waiting.
+// serve waits for a stream's grant, admits it and has it carried, on its trunk and on
+// those that follow. waits says that it is counted in t.waiting.
 func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) {
 	procs.Stir()
 	g, refusal := c.await(t, s.granted, s.wire)

@@ -15,10 +15,9 @@ import (
 )
 
 // Of streams that are reset before their Verdict: so many a second of a session
-// reach policy after so many at first, and some that were under way (H5): the edge hears of
-// a reset from the host, which reads of such streams no faster than it admits them.
+// reach policy after so many at first, and some that were under way (H5).
 const (
-	resetRate, resetBurst, resetFlight = 100, 200, 400
+	resetRate, resetBurst, resetFlight = 100, 200, 300
 	// resetEvery paces 40 of them: 4,000 a second, which breaks no other limit.
 	resetAtOnce, resetEvery = 40, 10 * time.Millisecond
 )
