@@ -175,9 +175,9 @@ func (p *Pool) keep(ctx context.Context, tr *trunk) {
 		close(tr.ready)
 		return
 	}
-	p.made(tr, t)
 	log = log.With("trunk", t.ID())
-	log.Info("trunk open", "fingerprint", t.Fingerprint())
+	log.Info("trunk open", "fingerprint", t.Fingerprint()) // before its first stream, which may end and be logged first
+	p.made(tr, t)
 	p.cfg.Changed()
 	select {
 	case <-t.Done():
