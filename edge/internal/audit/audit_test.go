@@ -99,9 +99,12 @@ func TestDurableWhenWriteReturns(t *testing.T) {
 	l.mu.Lock()
 	l.f = rec
 	l.mu.Unlock()
-	var wg sync.WaitGroup
+	var wg, begun sync.WaitGroup
+	begun.Add(200)
+	rec.first = begun.Wait // a disk that is slower than 200 writers
 	for i := range 200 {
 		wg.Go(func() {
+			begun.Done()
 			event := fmt.Sprintf("event-%03d.", i)
 			if err := l.Write(t.Context(), Record{Event: event}); err != nil {
 				t.Error(err)
@@ -126,7 +129,8 @@ type recorder struct {
 	mu            sync.Mutex
 	written, disk []byte
 	syncs         int
-	failWrite     error // and half of the data is written
+	first         func() // the first sync waits for it; nil: for nothing
+	failWrite     error  // and half of the data is written
 	failSync      error
 }
 
@@ -144,6 +148,9 @@ func (r *recorder) WriteAt(p []byte, off int64) (int, error) {
 func (r *recorder) Sync() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.syncs == 0 && r.first != nil {
+		r.first()
+	}
 	if r.failSync != nil {
 		return r.failSync
 	}
