@@ -11,6 +11,10 @@ const (
 	// MaxRefused is how many streams that the host refused the client may leave
 	// unclosed.
 	MaxRefused = 1 << 10
+	// GivenUpRate and GivenUpBurst are how many streams the client may reset before their
+	// Verdict, a second and at once, beyond all that applications do.
+	GivenUpRate  = 100
+	GivenUpBurst = 1_500
 	// refusedRate and refusedBurst are how many streams a second may end without having been
 	// admitted before the next openings wait. Applications that try again and again are
 	// slower; a client that opens and resets as fast as it can would take the host from others.

@@ -16,7 +16,21 @@ import (
 	"github.com/sallyport/sallyport/wire/reason"
 )
 
-var errRefused = errors.New("refused streams are not closed by the other end")
+var (
+	errRefused = errors.New("refused streams are not closed by the other end")
+	errGivenUp = errors.New("the other end opens streams only to reset them")
+)
+
+// Answer is how the wait for a stream's Verdict ended.
+type Answer int
+
+const (
+	Admitted Answer = iota
+	// Refused by the host.
+	Refused
+	// GivenUp by the client, or with the line.
+	GivenUp
+)
 
 // Config is what a Line stands on.
 type Config struct {
@@ -50,6 +64,7 @@ type Line struct {
 	idleSince time.Time
 	waiting   int         // host: streams neither admitted nor refused
 	refused   int         // host: refused, and not closed by the client
+	givenUp   Pacer       // host: of streams that the client has reset before their Verdict
 	toll      Pacer       // host: of streams that were not admitted
 	urgent    []*Carrier  // with something to be written at once
 	late      []*Carrier  // with something to say that may wait
@@ -113,23 +128,30 @@ func (m *Line) Knocked() (crowded bool) {
 	return m.waiting > 2*MaxOpening
 }
 
-// Answered says that a carrier has its answer. refused counts at the host, until
-// RefusedGone.
-func (m *Line) Answered(refused bool) {
+// Answered says that a carrier has its answer. One that is not Admitted counts at the
+// host, until RefusedGone.
+func (m *Line) Answered(a Answer) {
 	if m.client {
 		<-m.opening
 		return
 	}
 	m.mu.Lock()
 	m.waiting--
-	if refused {
+	var tooFast time.Duration
+	if a == GivenUp {
+		tooFast = m.givenUp.Take(time.Now(), GivenUpRate, GivenUpBurst)
+	}
+	if a != Admitted {
 		m.refused++
 		m.toll.Take(time.Now(), refusedRate, refusedBurst)
 	}
 	tooMany := m.refused > MaxRefused
 	m.mu.Unlock()
-	if tooMany {
+	switch {
+	case tooMany:
 		m.Breach(errRefused)
+	case tooFast > 0:
+		m.Breach(errGivenUp)
 	}
 }
 

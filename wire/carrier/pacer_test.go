@@ -1,6 +1,9 @@
 package carrier
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"testing"
 	"time"
 )
@@ -29,19 +32,48 @@ func TestPacer(t *testing.T) {
 func TestRefusedStreamsTakeToll(t *testing.T) {
 	t.Parallel()
 	m := NewLine(Config{})
-	open := func(n int, refused bool) {
+	open := func(n int, a Answer) {
 		for range n {
 			m.Knocked()
-			m.Answered(refused)
+			m.Answered(a)
 		}
 	}
-	open(10*refusedBurst, false)
-	open(refusedBurst, true)
+	open(10*refusedBurst, Admitted)
+	open(refusedBurst, Refused)
 	if wait := m.Toll(); wait != 0 {
 		t.Errorf("within the burst the next waits %v", wait)
 	}
-	open(refusedBurst, true)
+	open(refusedBurst, Refused)
 	if wait := m.Toll(); wait <= 0 || wait > refusedBurst*time.Second/refusedRate {
 		t.Errorf("beyond it the next waits %v", wait)
 	}
 }
+
+// A client may give up many streams, but not go on with that faster than any application.
+func TestStreamsThatAreGivenUpAreBounded(t *testing.T) {
+	t.Parallel()
+	m := NewLine(Config{Road: noRoad{}, Log: slog.New(slog.DiscardHandler)})
+	open := func(n int, a Answer) {
+		for range n {
+			m.Knocked()
+			m.Answered(a)
+			if a != Admitted {
+				m.RefusedGone()
+			}
+		}
+	}
+	open(2*GivenUpBurst, Refused)
+	open(GivenUpBurst, GivenUp)
+	if err := context.Cause(m.ctx); err != nil {
+		t.Fatalf("within the burst: %v", err)
+	}
+	open(GivenUpBurst/2, GivenUp)
+	if err := context.Cause(m.ctx); !errors.Is(err, errGivenUp) {
+		t.Errorf("beyond it: %v", err)
+	}
+}
+
+// noRoad can only be closed.
+type noRoad struct{ Road }
+
+func (noRoad) Close() error { return nil }

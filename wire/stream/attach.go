@@ -38,17 +38,17 @@ func (m *Mux) Attach(ctx context.Context, s *Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over && s.settled {
-		m.Answered(false)
+		m.Answered(carrier.Admitted)
 		return ErrSettled
 	}
 	if s.c != nil && !s.c.attached && s.c.mux.Alive() {
-		m.Answered(false)
+		m.Answered(carrier.Admitted)
 		return ErrMoving
 	}
 	c.epoch = s.state.Epoch + 1
 	c.owner.Store(s)
 	if !m.Enter(&c.Carrier, !s.over, c.open) {
-		m.Answered(false)
+		m.Answered(carrier.Admitted)
 		return fmt.Errorf("attach stream: %w", m.Loss())
 	}
 	s.state.Epoch = c.epoch
@@ -126,7 +126,7 @@ func (k *Stream) giveCarrier(s *Stream) (*carriage, error) {
 	k.verdict = admitted // it is nothing by itself any more
 	k.over, k.err = true, ErrNoKnock
 	close(k.done)
-	c.mux.Answered(false)
+	c.mux.Answered(carrier.Admitted)
 	return c, nil
 }
 

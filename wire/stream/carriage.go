@@ -207,7 +207,7 @@ func (c *carriage) endLocked(s *Stream, closed bool) {
 func (c *carriage) giveSlotLocked() {
 	if c.slot {
 		c.slot = false
-		c.mux.Answered(false)
+		c.mux.Answered(carrier.Admitted)
 	}
 }
 
@@ -355,7 +355,7 @@ func (c *carriage) wordsLocked(s *Stream, kind envelope.Type, body []byte) error
 		return errUnexpected
 	case ok:
 		s.verdict = admitted
-		c.mux.Answered(false)
+		c.mux.Answered(carrier.Admitted)
 		s.wcond.Broadcast()
 	default:
 		s.settled = true

@@ -58,7 +58,7 @@ func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace, early boo
 		err = m.Loss()
 	}
 	s.state.Drop()
-	m.Answered(true)
+	m.Answered(carrier.GivenUp)
 	return nil, fmt.Errorf("open stream: %w", err)
 }
 

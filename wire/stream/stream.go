@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,7 +182,7 @@ func (s *Stream) Admit() error {
 	}
 	if s.verdict == undecided && !s.client {
 		s.verdict = admitted
-		s.last.mux.Answered(false)
+		s.last.mux.Answered(carrier.Admitted)
 		s.state.In.Open() // it has the window of early payload at least
 		s.state.Out.Open(0)
 		s.words = envelope.Words{Code: string(reason.OK)}
@@ -284,11 +285,12 @@ func (s *Stream) finishLocked(err error, last envelope.Say) {
 	m := s.last.mux
 	if s.verdict == undecided {
 		s.verdict = refused
-		s.refusal = err
-		if err == nil {
-			s.refusal = ErrUndecided
+		s.refusal = cmp.Or(err, ErrUndecided)
+		answer := carrier.GivenUp
+		if last&envelope.SayVerdict != 0 {
+			answer = carrier.Refused
 		}
-		m.Answered(true)
+		m.Answered(answer)
 		if !s.client {
 			last |= envelope.SayClose
 		}

@@ -13,8 +13,9 @@ const (
 	// client has wire.MaxUngranted at once, but the end of one that was denied
 	// on its link may arrive after the Open that took its place.
 	maxWaiting = 2 * wire.MaxUngranted
-	// maxEarlyGrants bounds the grants of one trunk that wait for their Open.
-	maxEarlyGrants = 4 * wire.MaxUngranted
+	// maxEarlyGrants bounds the grants of one trunk that wait for their Open: what
+	// a client has decided for nothing the edge is to hear of soon.
+	maxEarlyGrants = maxWaiting
 	// maxGone bounds the Opens of one trunk that are known to have been reset: as
 	// many as can be under way between a client, the edge and here.
 	maxGone = 1 << 10

@@ -4,8 +4,10 @@ package causes
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/faults/suite"
 )
 
@@ -17,9 +19,32 @@ func WebCauses() []suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
 		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
 	}
+	// A hundred are a crowd, which shares its trunk.
+	lanes := cuts("all of the client cut, streams in lanes", 10*time.Second, inLanes(cut(false, nil)))
+	lanes.Streams = 6
 	return []suite.FarCause{
+		lanes,
 		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
 		cuts("all of the host cut", 10*time.Second, cut(true, nil)),
 		cuts("edge killed with -9, and restarted", 15*time.Second, during(2*time.Second, killEdge, startEdge)),
+	}
+}
+
+// inLanes does a fault once streams have moved to lanes.
+func inLanes(fault func(context.Context, *suite.World) error) func(context.Context, *suite.World) error {
+	return func(ctx context.Context, w *suite.World) error {
+		before, err := w.Moved(ctx)
+		if err != nil {
+			return err
+		}
+		for end := time.Now().Add(20 * time.Second); ; load.Wait(ctx, 100*time.Millisecond) {
+			now, err := w.Moved(ctx)
+			if err != nil || now > before {
+				return errors.Join(err, fault(ctx, w))
+			}
+			if ctx.Err() != nil || time.Now().After(end) {
+				return errors.New("no stream came to a lane")
+			}
+		}
 	}
 }

@@ -20,6 +20,8 @@ const (
 	resetRate, resetBurst, resetFlight = 100, 200, 300
 	// resetEvery paces 40 of them: 4,000 a second, which breaks no other limit.
 	resetAtOnce, resetEvery = 40, 10 * time.Millisecond
+	// againAfter is how soon it comes again where it was refused.
+	againAfter = 250 * time.Millisecond
 )
 
 // earlyResets has a hostile client open and reset, and measures others beside it.
@@ -85,18 +87,19 @@ func others(ctx context.Context, w *suite.World, d time.Duration) (exchanges, ne
 	return exchanges, news, conns + news["count"], nil
 }
 
-// openAndReset opens streams and resets them in the same breath until ctx ends; a
-// trunk that is cut for it is made anew.
+// openAndReset opens streams and resets them in the same breath until ctx ends. Where
+// its trunk is cut for it, it comes again, as often as it may.
 func openAndReset(ctx context.Context, s *hostilepeer.Stage) (sent int, err error) {
 	tick := time.NewTicker(resetEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		l, t, err := s.Meet(ctx, s.App)
-		if err != nil {
-			if ctx.Err() == nil {
-				err = fmt.Errorf("meet the host: %w", err)
-			}
-			return sent, err
+		switch {
+		case err != nil && sent == 0:
+			return 0, fmt.Errorf("meet the host: %w", err)
+		case err != nil: // it is refused tickets, for a while
+			load.Wait(ctx, againAfter)
+			continue
 		}
 		go l.AwaitKind(0, time.Hour)      // takes what comes; ends with the link
 		go t.Await(0xff, time.Hour)       // likewise

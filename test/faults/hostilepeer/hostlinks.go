@@ -95,7 +95,7 @@ func hostLinks() []Behaviour {
 			m, err := l.Call(speak.KindTicketRequest, speak.Object{"session": s.ClientID.Session, "hostname": s.App, "carrier": "trunk"})
 			return answered(m, start, err)
 		}},
-		{Name: "message that stalls half way, from a host", Within: 15 * time.Second, Want: []Outcome{Cut}, play: stallsOnHostLink},
+		{Name: "message that stalls half way, from a host", Rests: true, Within: 15 * time.Second, Want: []Outcome{Cut}, play: stallsOnHostLink},
 		{Name: "does not cut what it is told to", Within: 3 * time.Second, Want: []Outcome{Cut}, play: onScene(deafToCuts)},
 	}
 	for i := range b {

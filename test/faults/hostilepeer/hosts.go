@@ -199,7 +199,7 @@ func hosts() []Behaviour {
 		{Name: "VERDICT twice", play: admitted(func() []byte { return speak.Ydata(1, ok()) })},
 		{Name: "VERDICT with lines of a log", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("x", "a\nb", ""))) })},
 		{Name: "VERDICT of an unknown code", play: unadmitted(func() []byte { return speak.Ydata(1, speak.Eframe(speak.EVerdict, speak.Words("gibberish", "no", ""))) })},
-		{Name: "no VERDICT", Within: 23 * time.Second, play: pinging(false)},
+		{Name: "no VERDICT", Rests: true, Within: 23 * time.Second, play: pinging(false)},
 		{Name: "data beyond the window", play: onAdmitted(hostBeyond)},
 		{Name: "FIN twice", play: onAdmitted(finTwice)},
 		{Name: "ACK beyond what was sent", play: admitted(func() []byte { return speak.Ydata(1, speak.Ack(1<<40, 1<<40+1)) })},
@@ -214,8 +214,8 @@ func hosts() []Behaviour {
 		{Name: "TLS ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Conn.(*tls.Conn).Close() })},
 		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Raw().Close() })},
 		// Its kernel acknowledges, so it is dead after a minute only (rule 18).
-		{Name: "go-away, then silence", Want: []Outcome{Borne}, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
-		{Name: "frame that stalls half way, from a host", Want: []Outcome{Borne}, Within: 15 * time.Second, play: onAdmitted(stallsHalfWay)},
+		{Name: "go-away, then silence", Want: []Outcome{Borne}, Rests: true, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
+		{Name: "frame that stalls half way, from a host", Want: []Outcome{Borne}, Rests: true, Within: 15 * time.Second, play: onAdmitted(stallsHalfWay)},
 	}
 	return ofHost(append(b, comings()...))
 }
@@ -236,12 +236,12 @@ func ofHost(b []Behaviour) []Behaviour {
 // comings are hosts that do not come to an offer as they should.
 func comings() []Behaviour {
 	return []Behaviour{
-		{Name: "never comes", Within: 20 * time.Second, play: onOffer(func(context.Context, *scene) error { return nil })},
+		{Name: "never comes", Rests: true, Within: 20 * time.Second, play: onOffer(func(context.Context, *scene) error { return nil })},
 		{Name: "says that it cannot come", play: onOffer(func(_ context.Context, sc *scene) error {
 			sc.link.Say(speak.KindOfferFailed, speak.Object{"trunk": sc.offer.Get("trunk"), "reason": speak.Object{"code": "ticket-failed", "text": strings.Repeat("no\n", 500)}})
 			return nil
 		})},
-		{Name: "comes and stalls", Within: 20 * time.Second, play: onOffer(func(ctx context.Context, sc *scene) error {
+		{Name: "comes and stalls", Rests: true, Within: 20 * time.Second, play: onOffer(func(ctx context.Context, sc *scene) error {
 			_, err := sc.come(ctx, sc.offer.Get("label"))
 			return err
 		})},
@@ -263,11 +263,11 @@ func comings() []Behaviour {
 			}
 			return nil
 		})},
-		{Name: "comes with the client's label", Within: 20 * time.Second, play: onOffer(func(ctx context.Context, sc *scene) error {
+		{Name: "comes with the client's label", Rests: true, Within: 20 * time.Second, play: onOffer(func(ctx context.Context, sc *scene) error {
 			_, err := sc.come(ctx, sc.offer.Get("client_label"))
 			return err
 		})},
-		{Name: "joins itself with both labels", Within: 20 * time.Second, play: onOffer(bothLabels)},
+		{Name: "joins itself with both labels", Rests: true, Within: 20 * time.Second, play: onOffer(bothLabels)},
 	}
 }
 

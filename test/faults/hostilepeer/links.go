@@ -102,8 +102,8 @@ func links() []Behaviour {
 		{Name: "200,000 pings in a second", Want: cut, play: onLink(func(l *speak.Link, _ *Stage) {
 			go speak.Flood(l, speak.Frame(speak.KindPing, 0, 1, []byte("{}")), 200_000) // ends with the link
 		})},
-		{Name: "message that stalls half way", Want: cut, Within: 15 * time.Second, play: onLink(func(l *speak.Link, _ *Stage) { l.Raw(speak.Frame(speak.KindPing, 0, 1, make([]byte, 1000))[:50]) })},
-		{Name: "says nothing for ever", Want: cut, Within: 15 * time.Second, play: onLink(func(*speak.Link, *Stage) {})},
+		{Name: "message that stalls half way", Want: cut, Rests: true, Within: 15 * time.Second, play: onLink(func(l *speak.Link, _ *Stage) { l.Raw(speak.Frame(speak.KindPing, 0, 1, make([]byte, 1000))[:50]) })},
+		{Name: "says nothing for ever", Want: cut, Rests: true, Within: 15 * time.Second, play: onLink(func(*speak.Link, *Stage) {})},
 		{Name: "hello of another version", Want: cut, Within: 3 * time.Second, play: greet(speak.Object{"versions": []int{99}})},
 		{Name: "hello of an unknown role", Want: cut, Within: 3 * time.Second, play: greet(speak.Object{"role": "root"})},
 		{Name: "hello with a device name of 60 KiB and lines", Want: borne, play: greet(speak.Object{"device_name": strings.Repeat("evil\nlevel=ERROR ", 3000)})},

@@ -103,7 +103,10 @@ type Behaviour struct {
 	Want   []Outcome
 	Within time.Duration // bounds the time until then; 0 is two seconds
 	Log    int64         // what it may have the victim log, where that is more than others may
-	play   func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
+	// Rests: all but a time limit of the protocol is soon over, and nothing is counted
+	// that others change. It may be played beside others, on a stage of its own.
+	Rests bool
+	play  func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
 }
 
 // Result is what came of a behaviour.

@@ -64,15 +64,15 @@ func strange(change func(c *tls.Config) error) play {
 
 func strangers() []Behaviour {
 	b := []Behaviour{
-		{Name: "says nothing", Within: 6500 * time.Millisecond, play: stranger(func(*Stage) ([]byte, error) { return nil, nil })},
-		{Name: "stalls half way through its ClientHello", Within: 6500 * time.Millisecond, play: stranger(func(s *Stage) ([]byte, error) {
+		{Name: "says nothing", Rests: true, Within: 6500 * time.Millisecond, play: stranger(func(*Stage) ([]byte, error) { return nil, nil })},
+		{Name: "stalls half way through its ClientHello", Rests: true, Within: 6500 * time.Millisecond, play: stranger(func(s *Stage) ([]byte, error) {
 			b, err := speak.HelloRecord(s.Edge.Name, "sallyport/1")
 			return b[:len(b)/2], err
 		})},
-		{Name: "stalls after its ClientHello", Within: 11 * time.Second, play: stranger(func(s *Stage) ([]byte, error) {
+		{Name: "stalls after its ClientHello", Rests: true, Within: 11 * time.Second, play: stranger(func(s *Stage) ([]byte, error) {
 			return speak.HelloRecord(s.Edge.Name, "sallyport/1")
 		})},
-		{Name: "stalls before its hello", Within: 11 * time.Second, play: strangeLink(func(*speak.Link, *speak.Identity) {})},
+		{Name: "stalls before its hello", Rests: true, Within: 11 * time.Second, play: strangeLink(func(*speak.Link, *speak.Identity) {})},
 		{Name: "sends a ClientHello without end", play: stranger(func(*Stage) ([]byte, error) {
 			b := []byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}
 			return append(b, make([]byte, 16<<10)...), nil

@@ -33,10 +33,19 @@ type HostileRow struct {
 	Faults error
 }
 
-// Hostile plays behaviours one after another, beside an honest stream that must
-// notice nothing, and gives a row for each.
+// restStages is how many hostile peers rest at once: what each of them waits for is a
+// time limit, and two processors judge so many without being late.
+const restStages = 4
+
+// Hostile plays behaviours one after another, and those that rest some at once, beside
+// an honest stream that must notice nothing, and gives a row for each.
 func (w *World) Hostile(ctx context.Context, all []hostilepeer.Behaviour, each func(HostileRow)) error {
 	stage, err := w.Stage(ctx)
+	if err != nil {
+		return err
+	}
+	busy, resting := apart(all)
+	stages, err := w.Stages(ctx, min(restStages, len(resting)))
 	if err != nil {
 		return err
 	}
@@ -52,11 +61,50 @@ func (w *World) Hostile(ctx context.Context, all []hostilepeer.Behaviour, each f
 	if err := w.settled(ctx, &honest, 0); err != nil {
 		return err
 	}
-	for _, b := range all {
+	for _, b := range busy {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		each(w.play(ctx, stage, b, &honest))
+	}
+	return w.playResting(ctx, stages, resting, &honest, each)
+}
+
+// apart parts those that rest from the others.
+func apart(all []hostilepeer.Behaviour) (busy, resting []hostilepeer.Behaviour) {
+	for _, b := range all {
+		if b.Rests {
+			resting = append(resting, b)
+		} else {
+			busy = append(busy, b)
+		}
+	}
+	return busy, resting
+}
+
+// playResting plays behaviours on several stages at once.
+func (w *World) playResting(ctx context.Context, stages []*hostilepeer.Stage, all []hostilepeer.Behaviour, honest *ledger.Client, each func(HostileRow)) error {
+	next := make(chan hostilepeer.Behaviour)
+	var wg sync.WaitGroup
+	var mu sync.Mutex // one row after the other
+	for _, s := range stages {
+		wg.Go(func() { // ends with next
+			for b := range next {
+				r := w.play(ctx, s, b, honest)
+				mu.Lock()
+				each(r)
+				mu.Unlock()
+			}
+		})
+	}
+	defer wg.Wait()
+	defer close(next)
+	for _, b := range all {
+		select {
+		case next <- b:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

@@ -45,13 +45,12 @@ func (w *World) dialTo(ctx context.Context, forward string) (c net.Conn, err err
 
 // plans gives the next n streams of all kinds.
 func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
-	w.stream += uint64(n)
-	return ledger.Mixed(w.seed, uint32(w.stream)-uint32(n)+1, n, bulk, lasts)
+	last := uint32(w.stream.Add(uint64(n)))
+	return ledger.Mixed(w.seed, last-uint32(n)+1, n, bulk, lasts)
 }
 
 func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
-	w.stream++
-	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream), Kind: kind, Up: up, Down: down, Lasts: lasts}
+	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream.Add(1)), Kind: kind, Up: up, Down: down, Lasts: lasts}
 }
 
 // entries are those of both ends for some plans.

@@ -63,9 +63,10 @@ type World struct {
 
 	far *far // nil: everything is on loopback
 
-	seed, stream uint64 // of the next streams
-	cancel       context.CancelFunc
-	wg           sync.WaitGroup
+	seed   uint64        // of all streams
+	stream atomic.Uint64 // the last one's number
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // Open starts everything below dir and signs the honest person in. seed decides
