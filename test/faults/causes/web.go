@@ -33,13 +33,9 @@ func WebCauses() []suite.FarCause {
 // inLanes does a fault once streams have moved to lanes.
 func inLanes(fault func(context.Context, *suite.World) error) func(context.Context, *suite.World) error {
 	return func(ctx context.Context, w *suite.World) error {
-		before, err := w.Moved(ctx)
-		if err != nil {
-			return err
-		}
-		for end := time.Now().Add(20 * time.Second); ; load.Wait(ctx, 100*time.Millisecond) {
-			now, err := w.Moved(ctx)
-			if err != nil || now > before {
+		for end := time.Now().Add(10 * time.Second); ; load.Wait(ctx, 100*time.Millisecond) {
+			n, err := w.Lanes(ctx)
+			if err != nil || n > 0 {
 				return errors.Join(err, fault(ctx, w))
 			}
 			if ctx.Err() != nil || time.Now().After(end) {

@@ -49,13 +49,6 @@ func (w *World) Decisions(ctx context.Context) (float64, error) {
 	return w.gauge(ctx, "sallyport_decisions_total{")
 }
 
-// Moved counts the streams that went to a lane or came back from one since the
-// edge began.
-func (w *World) Moved(ctx context.Context) (int, error) {
-	n, err := w.gauge(ctx, `sallyport_resumes_total{outcome="moved"}`)
-	return int(n), err
-}
-
 // Goroutines are those of the edge.
 func (w *World) Goroutines(ctx context.Context) (int, error) {
 	n, err := w.gauge(ctx, "go_goroutines")

@@ -67,6 +67,22 @@ func (w *World) entries(c *ledger.Client, plans []ledger.Plan) (client, server [
 	return c.Entries(), server
 }
 
+// Lanes is how many trunks carry the ledger's streams beside the first: each is a lane,
+// however its connections look.
+func (w *World) Lanes(ctx context.Context) (int, error) {
+	var list []struct{ Trunk, Hostname string }
+	if err := w.edge.JSON(ctx, &list, "stream", "list"); err != nil {
+		return 0, err
+	}
+	trunks := map[string]bool{}
+	for _, s := range list {
+		if s.Hostname == ledgerApp {
+			trunks[s.Trunk] = true
+		}
+	}
+	return max(len(trunks)-1, 0), nil
+}
+
 // works opens a connection, sends and hears a little, and ends it in order.
 func (w *World) works(ctx context.Context, patience time.Duration) error {
 	var c ledger.Client
