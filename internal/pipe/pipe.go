@@ -101,7 +101,7 @@ func (j *joint) delivered(n uint64, err error) {
 	j.result.ToLocal = n
 	if err == nil {
 		j.wroteEnd.Store(true)
-		err = closeWrite(j.local)
+		err = sockopt.CloseWrite(j.local)
 	}
 	if err != nil {
 		j.stream.Reset(brokenReason(err)) // nothing, where the stream ended first
@@ -116,18 +116,6 @@ func (j *joint) abort() {
 		sockopt.Linger(j.local, true)
 		j.local.Close()
 	}
-}
-
-var errNoHalfClose = errors.New("local connection cannot end one direction alone")
-
-// closeWrite ends one direction of the local connection. It fails where the
-// peer has reset it.
-func closeWrite(c net.Conn) error {
-	h, ok := c.(interface{ CloseWrite() error })
-	if !ok {
-		return errNoHalfClose
-	}
-	return h.CloseWrite()
 }
 
 // reasonOf takes the reason out of an error, or says that the pair was closed.

@@ -7,12 +7,14 @@
 package sockopt
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 
 	"github.com/sallyport/sallyport/wire"
+	"github.com/sallyport/sallyport/wire/socket"
 )
 
 // Local prepares an accepted or dialled local socket: closing it is a reset
@@ -65,6 +67,32 @@ func prepare(c net.Conn, unsent int) {
 		avoidPacing(raw)
 	}
 }
+
+// HungUp says whether both directions of a TCP connection are over (socket.HungUp);
+// of anything else it is not known.
+func HungUp(c net.Conn) bool {
+	raw := tcpOf(c)
+	return raw != nil && socket.HungUp(raw)
+}
+
+// CloseWrite ends one direction of a connection. It fails where the peer has reset it,
+// and where one direction cannot be ended alone.
+func CloseWrite(c net.Conn) error {
+	if t, ok := c.(*net.TCPConn); ok {
+		raw, err := t.SyscallConn()
+		if err != nil {
+			return err
+		}
+		return socket.CloseWrite(raw)
+	}
+	h, ok := c.(interface{ CloseWrite() error })
+	if !ok {
+		return errNoHalfClose
+	}
+	return h.CloseWrite()
+}
+
+var errNoHalfClose = errors.New("connection cannot end one direction alone")
 
 // bare takes wrappers such as TLS off.
 func bare(c net.Conn) net.Conn {

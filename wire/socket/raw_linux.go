@@ -5,9 +5,11 @@ package socket
 import (
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// read and write are system calls that the runtime is not told of. It would get
+// These are system calls that the runtime is not told of. It would get
 // ready for one that takes long: wake its watching thread, which then looks every
 // 20 us for a while, and be ready to hand the processor on. On a socket that
 // does not block, that costs more than the call. The race detector does not see
@@ -35,4 +37,21 @@ func transfer(call uintptr, fd int, p []byte) (int, error) {
 			return 0, errno
 		}
 	}
+}
+
+// poll does not wait.
+func poll(set []unix.PollFd) (int, error) {
+	var now unix.Timespec
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&set[0])), uintptr(len(set)), uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func shutdown(fd int) error {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SHUTDOWN, uintptr(fd), syscall.SHUT_WR, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }

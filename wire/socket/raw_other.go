@@ -2,7 +2,11 @@
 
 package socket
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 func read(fd int, p []byte) (int, error) { return again(syscall.Read, fd, p) }
 
@@ -16,3 +20,7 @@ func again(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
 		}
 	}
 }
+
+func poll(set []unix.PollFd) (int, error) { return unix.Poll(set, 0) }
+
+func shutdown(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_WR) }

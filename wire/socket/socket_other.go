@@ -2,7 +2,10 @@
 
 package socket
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // ready waits with a read of zero bytes, which the platform completes when
 // there is something, then reads.
@@ -30,3 +33,14 @@ func (*Writer) Write([]byte) (int, error) { return 0, syscall.EINVAL }
 
 // Broken is not known here; the next write tells.
 func Broken(syscall.RawConn) bool { return false }
+
+// HungUp is not known here: reads go on telling of a reset.
+func HungUp(syscall.RawConn) bool { return false }
+
+// CloseWrite ends this side's direction of a TCP connection.
+func CloseWrite(raw syscall.RawConn) (err error) {
+	if cerr := raw.Control(func(fd uintptr) { err = syscall.Shutdown(syscall.Handle(fd), syscall.SHUT_WR) }); cerr != nil {
+		return cerr
+	}
+	return os.NewSyscallError("shutdown", err)
+}

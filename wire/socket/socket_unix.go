@@ -81,11 +81,32 @@ func (w *Writer) attempt(fd uintptr) bool {
 
 // Broken says whether the peer of a socket has reset it. It takes nothing from
 // the socket: the error stays for the next read or write.
-func Broken(raw syscall.RawConn) (broken bool) {
+func Broken(raw syscall.RawConn) bool {
+	return events(raw)&(unix.POLLERR|unix.POLLNVAL) != 0
+}
+
+// HungUp says whether both directions of a TCP connection are over. Where this
+// side has not ended its own, the peer has reset it: that stays visible also
+// after a write has taken the error along, when a read shows an end in order.
+func HungUp(raw syscall.RawConn) bool {
+	return events(raw)&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}
+
+func events(raw syscall.RawConn) (revents int16) {
 	raw.Control(func(fd uintptr) {
 		set := []unix.PollFd{{Fd: int32(fd)}}
-		n, err := unix.Poll(set, 0)
-		broken = err == nil && n > 0 && set[0].Revents&(unix.POLLERR|unix.POLLNVAL) != 0
+		if n, err := poll(set); err == nil && n > 0 {
+			revents = set[0].Revents
+		}
 	})
-	return broken
+	return revents
+}
+
+// CloseWrite ends this side's direction of a TCP connection. It fails where the peer
+// has reset it.
+func CloseWrite(raw syscall.RawConn) (err error) {
+	if cerr := raw.Control(func(fd uintptr) { err = shutdown(int(fd)) }); cerr != nil {
+		return cerr
+	}
+	return os.NewSyscallError("shutdown", err)
 }

@@ -8,19 +8,20 @@ import (
 )
 
 // DeliverTo gives w everything that the other end sends until its FIN, and does not
-// wait: who reads the connection writes to w itself, as far as
-// w takes it at once, so that an idle stream has no goroutine for it and a byte
-// wakes one less. Where w takes nothing more, a goroutine waits for it as long.
-// What w has accepted counts as delivered.
+// wait: who reads the connection writes to w itself, as far as w takes it at once, so
+// that an idle stream has no goroutine for it and a byte wakes one less. Where w takes
+// nothing more, a goroutine waits for it as long. What w has accepted is delivered.
 //
-// end is called once: with nil when all was delivered, else with the error of w
-// or of the stream. It must not wait. It is not to be used together with Read.
+// end is called once, maybe before DeliverTo returns: with nil when all was delivered, else with
+// the error of w or of the stream. It must not wait. It is not to be used together with Read.
 func (s *Stream) DeliverTo(w io.Writer, end func(delivered uint64, err error)) {
+	sink := local.NewSink(&s.mu, (*inlet)(s), w, end)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink = local.NewSink(&s.mu, (*inlet)(s), w, end)
-	if s.over || s.state.In.Len() > 0 || s.state.In.FinSeen() {
-		s.sink.WakeLocked()
+	s.sink = sink
+	mine := (s.over || s.state.In.Len() > 0 || s.state.In.FinSeen()) && sink.TakeLocked()
+	s.mu.Unlock()
+	if mine {
+		sink.Deliver()
 	}
 }
 

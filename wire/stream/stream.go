@@ -47,8 +47,7 @@ type Stream struct {
 	hooks    local.Hooks
 	sink     *local.Sink // of DeliverTo
 	until    deadline.Pair
-
-	from local.Writer // locks before mu
+	from     local.Writer // locks before mu
 }
 
 // verdict is what is known of the host's word.

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -100,7 +101,7 @@ type Connector struct {
 	cfg    Config
 	timing Timing
 	log    *slog.Logger
-	tasks  tasks
+	tasks  crew.Tasks
 	health health
 	// meeting has a slot for each trunk that is being met.
 	meeting chan struct{}
@@ -138,12 +139,12 @@ var (
 // called once.
 func (c *Connector) Run(ctx context.Context) error {
 	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx)) // a cause of its own
-	c.tasks.start(serving)
-	c.tasks.run(c.sweep)
+	c.tasks.Start(serving)
+	c.tasks.Run(c.sweep)
 	c.watchSick(ctx)
 	c.closeTrunks(errStopped)
 	stop(errStopped)
-	c.tasks.wait()
+	c.tasks.Wait()
 	return nil
 }
 

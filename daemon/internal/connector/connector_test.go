@@ -73,7 +73,7 @@ func newRig(t *testing.T, change func(e *linktest.Edge, c *Config)) *rig {
 	r.stop = cancel
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Run(ctx) })
-	until(t, "Run to begin", func() bool { return r.tasks.run(func(context.Context) {}) })
+	until(t, "Run to begin", func() bool { return r.tasks.Run(func(context.Context) {}) })
 	wg.Go(func() {
 		r.Online(r.host.Link)
 		for {

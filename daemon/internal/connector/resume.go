@@ -47,7 +47,7 @@ func (c *Connector) attach(t *trunk, w *wire.Stream) {
 		t.waiting++
 	}
 	c.mu.Unlock()
-	if !refused && c.tasks.run(func(context.Context) { c.resume(t, k) }) {
+	if !refused && c.tasks.Soon(func(context.Context) { c.resume(t, k) }) {
 		return
 	}
 	if g != nil {

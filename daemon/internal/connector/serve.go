@@ -80,7 +80,7 @@ func (c *Connector) accept(t *trunk, w *wire.Stream) {
 		}
 	}
 	c.mu.Unlock()
-	if refusal == nil && c.tasks.run(func(ctx context.Context) { c.serve(ctx, t, s, g == nil) }) {
+	if refusal == nil && c.tasks.Soon(func(ctx context.Context) { c.serve(ctx, t, s, g == nil) }) {
 		return
 	}
 	if refusal == nil {
@@ -132,7 +132,7 @@ func (c *Connector) serve(ctx context.Context, t *trunk, s *stream, waits bool) 
 		return
 	}
 	carry := func(ctx context.Context) { c.closed(s, pipe.Join(ctx, conn, s.wire).Err, log) }
-	if !c.tasks.run(carry) { // it may rest for days, on a stack that dialling has not grown
+	if !c.tasks.Run(carry) { // it may rest for days, on a stack that dialling has not grown
 		carry(ctx)
 	}
 }

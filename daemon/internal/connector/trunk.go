@@ -153,7 +153,7 @@ func (c *Connector) offer(l *wire.Link, m *wire.Offer) *wire.Reason {
 		c.trunks[m.Trunk] = t
 	}
 	c.mu.Unlock()
-	if known || !c.tasks.run(func(ctx context.Context) { c.keep(ctx, t) }) {
+	if known || !c.tasks.Run(func(ctx context.Context) { c.keep(ctx, t) }) {
 		<-c.meeting
 		cancel(nil)
 		if known {

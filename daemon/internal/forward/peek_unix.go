@@ -4,6 +4,7 @@ package forward
 
 import (
 	"net"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,10 +23,13 @@ func peek(c net.Conn) []byte {
 	if err != nil {
 		return nil
 	}
-	var buf [maxEarly]byte
+	buf := peeked.Get().(*[maxEarly]byte)
+	defer peeked.Put(buf)
 	n := 0
 	raw.Control(func(fd uintptr) {
 		n, _, _ = unix.Recvfrom(int(fd), buf[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	})
 	return append([]byte(nil), buf[:max(n, 0)]...)
 }
+
+var peeked = sync.Pool{New: func() any { return new([maxEarly]byte) }}

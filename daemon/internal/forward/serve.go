@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/internal/pipe"
 	"github.com/sallyport/sallyport/internal/procs"
 	"github.com/sallyport/sallyport/internal/sockopt"
@@ -30,24 +31,34 @@ const (
 func (f *Forwarder) serve(ctx context.Context, b *bound) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var wg sync.WaitGroup
+	var work conns
+	var accepting sync.WaitGroup
 	for _, l := range b.listeners {
-		wg.Go(func() {
+		accepting.Go(func() {
 			defer cancel()
-			f.accept(ctx, l, &wg)
+			f.accept(ctx, l, &work)
 		})
 	}
 	<-ctx.Done()
 	b.close()
-	wg.Wait()
+	accepting.Wait()
+	work.opening.Wait()
+	work.carrying.Wait()
 }
 
-func (f *Forwarder) accept(ctx context.Context, l net.Listener, wg *sync.WaitGroup) {
+// conns are the goroutines of connections: opening goes deep and is soon over, carrying
+// may rest for days, on a stack that opening has not grown.
+type conns struct {
+	opening  crew.Crew
+	carrying sync.WaitGroup
+}
+
+func (f *Forwarder) accept(ctx context.Context, l net.Listener, work *conns) {
 	for {
 		conn, err := l.Accept()
 		switch {
 		case err == nil:
-			wg.Go(func() { f.handle(ctx, conn, wg) })
+			work.opening.Go(func() { f.handle(ctx, conn, work) })
 		case ctx.Err() != nil:
 			return
 		case isPassing(err):
@@ -72,7 +83,7 @@ func isPassing(err error) bool {
 
 // handle opens a stream for a connection, and has it carried. Until pipe.Join has it,
 // every way out is a reset.
-func (f *Forwarder) handle(ctx context.Context, conn net.Conn, wg *sync.WaitGroup) {
+func (f *Forwarder) handle(ctx context.Context, conn net.Conn, work *conns) {
 	procs.Stir()
 	sockopt.Local(conn)
 	if f.cfg.Owner != nil {
@@ -92,7 +103,7 @@ func (f *Forwarder) handle(ctx context.Context, conn net.Conn, wg *sync.WaitGrou
 		}
 		return
 	}
-	wg.Go(func() { // it may rest for days, on a stack that opening has not grown
+	work.carrying.Go(func() {
 		defer f.update(func(s *Snapshot) { s.Connections-- })
 		f.carry(ctx, conn, s, sent)
 	})

@@ -109,7 +109,7 @@ func (r *Relay) link(ctx context.Context, c *peek.Conn, s *gate.Slot, addr netip
 	p := &peer{relay: r, link: wire.NewLink(tc), key: key, address: addr, since: time.Now(), slot: s}
 	p.link.LimitPeer()
 	p.orders = queue.Queue{Limit: 1, Max: maxQueue, Group: &r.wg}
-	p.opens = queue.Queue{Limit: maxOpens, Max: maxOpenQueue, Group: &r.wg}
+	p.opens = queue.Queue{Limit: maxOpens, Max: maxOpenQueue, Group: &r.opening}
 	p.hello = time.AfterFunc(time.Until(deadline), func() {
 		r.meter.Refused(causeHello)
 		p.link.CloseWith(errHello)

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport/sallyport/edge/internal/relay/trunk"
 	"github.com/sallyport/sallyport/edge/internal/relay/webside"
 	"github.com/sallyport/sallyport/edge/internal/sessions"
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -63,10 +64,10 @@ type Relay struct {
 	linkTLS *tls.Config
 	webTLS  *tls.Config
 	wg      sync.WaitGroup
-
-	mu    sync.Mutex           // guards what follows, and the fields of peers that say so
-	peers map[wire.KeyID]*peer // the newest link of each key
-	loose map[netip.Prefix]int // links without session and connector, by address
+	opening crew.Crew            // decides streams, of all links
+	mu      sync.Mutex           // guards what follows, and the fields of peers that say so
+	peers   map[wire.KeyID]*peer // the newest link of each key
+	loose   map[netip.Prefix]int // links without session and connector, by address
 	// draining: no link is taken any more.
 	draining bool
 }
@@ -154,7 +155,8 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	err := r.accept(accepting, conns, l)
 	r.trunks.Stop()
 	cancel(errStopped)
-	r.wg.Wait()
+	r.wg.Wait() // with it the links, which ask for streams
+	r.opening.Wait()
 	return errors.Join(err, webErr)
 }
 

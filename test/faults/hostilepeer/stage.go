@@ -103,20 +103,16 @@ type Behaviour struct {
 	Want   []Outcome
 	Within time.Duration // bounds the time until then; 0 is two seconds
 	Log    int64         // what it may have the victim log, where that is more than others may
-	// Rests: all but a time limit of the protocol is soon over, and nothing is counted
-	// that others change. It may be played beside others, on a stage of its own.
-	Rests bool
-	play  func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
+	Rests  bool          // waits for a time limit alone: may be played beside others, on a stage of its own
+	play   func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error)
 }
 
 // Result is what came of a behaviour.
 type Result struct {
 	Behaviour Behaviour
 	Outcome   Outcome
-	// After is how long it took from the offence to the outcome.
-	After time.Duration
-	// Err says why the behaviour could not be played, or what is wrong.
-	Err error
+	After     time.Duration // from the offence to the outcome
+	Err       error         // why it could not be played, or what is wrong
 }
 
 // Slow says that the behaviour waits for a time limit of the protocol.

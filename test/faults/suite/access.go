@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/test/faults/gauge"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 	"github.com/sallyport/sallyport/test/faults/impair"
@@ -142,8 +143,8 @@ type Holding struct {
 // Holds looks.
 func (w *World) Holds() (h Holding) {
 	for _, p := range []*harness.Process{w.edge.Process(), w.host.Process(), w.client.Process()} {
-		h.Descriptors += descriptors(p.PID())
-		now, _ := memory(p.PID())
+		h.Descriptors += gauge.Descriptors(p.PID())
+		now, _ := gauge.Memory(p.PID())
 		h.Memory = max(h.Memory, now)
 	}
 	return h
@@ -171,12 +172,12 @@ func (w *World) EdgeGrowth() func() (memoryBytes, logBytes int64) {
 
 // Growth is EdgeGrowth of any of the programs.
 func (w *World) Growth(p hostilepeer.Program) func() (memoryBytes, logBytes int64) {
-	return w.watch(string(p), w.process(p).PID()).grown
+	return w.watch(string(p), w.process(p).PID()).Grown
 }
 
 // Resident is the memory of a program.
 func (w *World) Resident(p hostilepeer.Program) int64 {
-	now, _ := memory(w.process(p).PID())
+	now, _ := gauge.Memory(w.process(p).PID())
 	return now
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/gauge"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/ledger"
 	"github.com/sallyport/sallyport/test/harness"
@@ -110,14 +111,14 @@ func (w *World) playResting(ctx context.Context, stages []*hostilepeer.Stage, al
 }
 
 func (w *World) play(ctx context.Context, stage *hostilepeer.Stage, b hostilepeer.Behaviour, honest *ledger.Client) HostileRow {
-	victim := map[hostilepeer.Program]watched{
+	victim := map[hostilepeer.Program]gauge.Process{
 		hostilepeer.TheEdge:   w.watch("edge", w.edge.Process().PID()),
 		hostilepeer.TheHost:   w.watch("host", w.host.Process().PID()),
 		hostilepeer.TheClient: w.watch("client", w.client.Process().PID()),
 	}[b.Victim]
 	before := progress(honest)
 	row := HostileRow{Result: stage.Play(ctx, b)}
-	row.Memory, row.Log = victim.grown()
+	row.Memory, row.Log = victim.Grown()
 	start := time.Now()
 	err := w.works(ctx, 20*time.Second)
 	row.Honest = time.Since(start)

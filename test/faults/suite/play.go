@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/gauge"
 	"github.com/sallyport/sallyport/test/faults/ledger"
 )
 
@@ -38,7 +39,7 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 	}
 	defer func() { row.Faults = errors.Join(row.Faults, after(context.WithoutCancel(ctx))) }()
 	w.server.Forget()
-	programs := []watched{
+	programs := []gauge.Process{
 		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
 	}
 	plans := w.plans(n, c.Bulk, c.Lasts)
@@ -66,7 +67,7 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 		faults = append(faults, w.over(ctx, &client, plans, time.Now().Add(5*time.Second)))
 	}
 	for _, p := range programs {
-		grown, _ := p.grown()
+		grown, _ := p.Grown()
 		row.Memory = max(row.Memory, grown)
 	}
 	if c.Heal != nil {

@@ -9,8 +9,8 @@ import "sync"
 type Queue struct {
 	// Limit is how many run at once, Max how many may wait.
 	Limit, Max int
-	// Group counts the goroutines.
-	Group *sync.WaitGroup
+	// Group begins the goroutines, and counts them.
+	Group interface{ Go(func()) }
 
 	mu      sync.Mutex
 	jobs    []func()

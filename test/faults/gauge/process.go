@@ -1,17 +1,19 @@
 //go:build linux
 
-package suite
+// Package gauge reads what a program takes of its machine, and what the edge counts.
+//
+// Concurrency: all may be called at any time; a Process belongs to one goroutine.
+package gauge
 
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
 
-// memory is the resident memory of a process now and at its peak, in bytes.
-func memory(pid int) (now, peak int64) {
+// Memory is the resident memory of a process now and at its peak, in bytes.
+func Memory(pid int) (now, peak int64) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0
@@ -32,27 +34,27 @@ func memory(pid int) (now, peak int64) {
 	return now, peak
 }
 
-// watched is one program while something is done to it.
-type watched struct {
+// Process is one program while something is done to it.
+type Process struct {
 	pid    int
 	log    string
 	before int64
 	logged int64
 }
 
-// watch forgets the peak of a program's memory and begins to watch it.
-func (w *World) watch(name string, pid int) watched {
+// Watch forgets the peak of a program's memory and begins to watch it, and its log.
+func Watch(pid int, log string) Process {
 	os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) // without the right to: the peak of all time
-	x := watched{pid: pid, log: filepath.Join(w.Dir, "logs", name+".log")}
-	x.before, _ = memory(pid)
+	x := Process{pid: pid, log: log}
+	x.before, _ = Memory(pid)
 	x.logged = size(x.log)
 	return x
 }
 
-// grown is how much memory it had at most above what it had before, and how
+// Grown is how much memory it had at most above what it had before, and how
 // much it has logged.
-func (x watched) grown() (memoryBytes, logBytes int64) {
-	_, peak := memory(x.pid)
+func (x Process) Grown() (memoryBytes, logBytes int64) {
+	_, peak := Memory(x.pid)
 	return max(peak-x.before, 0), size(x.log) - x.logged
 }
 
@@ -64,8 +66,8 @@ func size(file string) int64 {
 	return info.Size()
 }
 
-// descriptors is how many files a process has open.
-func descriptors(pid int) int {
+// Descriptors is how many files a process has open.
+func Descriptors(pid int) int {
 	d, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return len(d)
 }
