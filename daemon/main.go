@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport/sallyport/internal/logging"
 	"github.com/sallyport/sallyport/internal/osservice"
 	"github.com/sallyport/sallyport/internal/paths"
+	"github.com/sallyport/sallyport/internal/procs"
 )
 
 const usage = `sallyportd is the daemon of Sallyport.
@@ -47,7 +48,12 @@ const (
 // probeCommand reads a database file, in a process that may die of it.
 const probeCommand = "probe-db"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		procs.Slack()
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	restrictNewFiles()
