@@ -16,6 +16,9 @@ type Edge struct {
 	// Proxy is the URL of the proxy that leads there, its password left out, or
 	// "direct" for none; "" means what the daemon's environment says.
 	Proxy string `json:"proxy,omitempty"`
+	// HostKeys says what becomes of a host whose key is not one of those that have
+	// served its hostname before: HostKeysReport, which is also "", or HostKeysStrict.
+	HostKeys string `json:"host_keys,omitempty"`
 	// Machine is true for the edge that tunnels use, and that people use who
 	// have chosen none. Only an administrator sets it.
 	Machine bool `json:"machine"`
@@ -44,14 +47,21 @@ type Link struct {
 }
 
 // EdgeInput is the body of POST /v1/edges: use this edge from now on. Of an edge
-// that is known, an empty Address, CAPEM or Proxy stays as it was.
+// that is known, an empty Address, CAPEM, Proxy or HostKeys stays as it was.
 type EdgeInput struct {
-	Name    string `json:"name"`
-	Address string `json:"address,omitempty"`
-	CAPEM   string `json:"ca_pem,omitempty"`
-	Proxy   string `json:"proxy,omitempty"`
-	Machine bool   `json:"machine,omitempty"`
+	Name     string `json:"name"`
+	Address  string `json:"address,omitempty"`
+	CAPEM    string `json:"ca_pem,omitempty"`
+	Proxy    string `json:"proxy,omitempty"`
+	HostKeys string `json:"host_keys,omitempty"`
+	Machine  bool   `json:"machine,omitempty"`
 }
+
+// The values of HostKeys.
+const (
+	HostKeysReport = "report" // the daemon's log names it, and it is remembered
+	HostKeysStrict = "strict" // nothing is opened through it
+)
 
 // ForwardState is how a forward is.
 type ForwardState string

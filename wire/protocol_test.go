@@ -94,6 +94,7 @@ func TestSpecificationKnowsTheConstants(t *testing.T) {
 		"| GrantWait | " + GrantWait.String() + " |",
 		"| MaxUngranted | " + strconv.Itoa(MaxUngranted) + " |",
 		"| AckWait / WordWait | " + strconv.Itoa(int(carrier.AckWait/time.Millisecond)) + " / " + strconv.Itoa(int(carrier.WordWait/time.Millisecond)) + " ms |",
+		"| VainRate | " + strconv.Itoa(carrier.VainRate) + " a second, burst " + strconv.Itoa(carrier.VainBurst) + " |",
 		"| GivenUpRate | " + strconv.Itoa(carrier.GivenUpRate) + " a second, burst 1," + strconv.Itoa(carrier.GivenUpBurst-1000) + " |",
 		"| MaxEarlyData, EarlyWindow | " + strconv.Itoa(MaxEarlyData>>10) + " KiB |",
 		"| OriginDialTimeout | " + OriginDialTimeout.String() + " |",

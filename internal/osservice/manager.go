@@ -119,8 +119,7 @@ func (c *Control) register() (changed bool, err error) {
 	if c.packaged() != "" {
 		return false, c.enable()
 	}
-	platform := service.Platform()
-	if have, err := os.ReadFile(c.file(platform)); err == nil && bytes.Equal(have, []byte(c.text(platform))) {
+	if c.isRegistered(service.Platform()) {
 		return false, c.enable()
 	}
 	if state, err := c.State(); err == nil && state != NotInstalled {
@@ -149,7 +148,7 @@ func (c *Control) unregister() error {
 			return err
 		}
 	}
-	return errors.Join(c.library.Uninstall(), c.unlink())
+	return errors.Join(c.unregistered(c.library.Uninstall()), c.unlink())
 }
 
 // unlink removes the links to an init script, which the library leaves behind.

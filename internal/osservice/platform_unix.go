@@ -3,6 +3,7 @@
 package osservice
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,3 +52,15 @@ func onlyRoots(path string, info fs.FileInfo) error {
 	}
 	return nil
 }
+
+// asked: what the library says is all that is known here.
+func (c *Control) asked() (State, bool) { return "", false }
+
+// isRegistered says whether the manager has just this service.
+func (c *Control) isRegistered(platform string) bool {
+	have, err := os.ReadFile(c.file(platform))
+	return err == nil && bytes.Equal(have, []byte(c.text(platform)))
+}
+
+// unregistered: every error matters here.
+func (c *Control) unregistered(err error) error { return err }

@@ -123,6 +123,9 @@ func (c *Control) installed() error {
 
 // State asks the manager.
 func (c *Control) State() (State, error) {
+	if state, known := c.asked(); known {
+		return state, nil
+	}
 	status, err := c.library.Status()
 	switch {
 	case errors.Is(err, service.ErrNotInstalled), err != nil && !c.known():

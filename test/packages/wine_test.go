@@ -159,11 +159,12 @@ func (w *wine) says(text, program string, args ...string) {
 const patience = 3 * time.Minute
 
 const (
-	programFiles = "Program Files/Sallyport"
-	windowsCtl   = `C:\Program Files\Sallyport\sallyport.exe`
-	uninstallKey = `HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall`
-	runKey       = `HKLM\Software\Microsoft\Windows\CurrentVersion\Run`
-	serviceKey   = `HKLM\System\CurrentControlSet\Services\sallyportd`
+	programFiles  = "Program Files/Sallyport"
+	windowsCtl    = `C:\Program Files\Sallyport\sallyport.exe`
+	windowsDaemon = `C:\Program Files\Sallyport\sallyportd.exe`
+	uninstallKey  = `HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall`
+	runKey        = `HKLM\Software\Microsoft\Windows\CurrentVersion\Run`
+	serviceKey    = `HKLM\System\CurrentControlSet\Services\sallyportd`
 )
 
 // TestWindowsInstaller is the life of the MSI: installed it runs, the command
@@ -196,6 +197,7 @@ func TestWindowsInstaller(t *testing.T) {
 	}
 	w.must("net", "start", "sallyportd")
 	w.says("edge.site.com", windowsCtl, "edge", "list")
+	w.serviceVerbs()
 	w.ownersAlone()
 	w.trayActs()
 	w.must("msiexec", "/x", "again.msi", "/qn")
@@ -209,6 +211,23 @@ func TestWindowsInstaller(t *testing.T) {
 	if _, err := os.Stat(w.at(programFiles)); err == nil {
 		t.Error("programs are left")
 	}
+}
+
+// serviceVerbs repeats what the daemon does with its service: what is there stays, and
+// what is taken away comes back.
+func (w *wine) serviceVerbs() {
+	w.Helper()
+	w.says("running", windowsDaemon, "service", "status")
+	before := w.must("reg", "query", serviceKey)
+	w.must(windowsDaemon, "service", "install")
+	if after := w.must("reg", "query", serviceKey); after != before {
+		w.Errorf("a second install changed the service:\n%s\n%s", before, after)
+	}
+	w.must(windowsDaemon, "service", "uninstall")
+	w.says("not-installed", windowsDaemon, "service", "status")
+	w.must(windowsDaemon, "service", "uninstall")
+	w.must(windowsDaemon, "service", "install")
+	w.says("edge.site.com", windowsCtl, "edge", "list")
 }
 
 var (

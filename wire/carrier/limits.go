@@ -20,6 +20,12 @@ const (
 	// slower; a client that opens and resets as fast as it can would take the host from others.
 	refusedRate  = 500
 	refusedBurst = 256
+	// VainRate and VainBurst are how many streams a second may come to nothing, since one
+	// was admitted, before the client's next opening waits: a program that tries again
+	// without a pause is neither to reach the limits of host and edge nor to keep its
+	// person's other streams from them.
+	VainRate  = 20
+	VainBurst = 200
 	// CloseWait is how long the other end may take to close its half of a
 	// stream that is over.
 	CloseWait = 60 * time.Second

@@ -65,7 +65,7 @@ type Line struct {
 	waiting   int         // host: streams neither admitted nor refused
 	refused   int         // host: refused, and not closed by the client
 	givenUp   Pacer       // host: of streams that the client has reset before their Verdict
-	toll      Pacer       // host: of streams that were not admitted
+	toll      Pacer       // of streams that were not admitted; at the client since one was
 	urgent    []*Carrier  // with something to be written at once
 	late      []*Carrier  // with something to say that may wait
 	lateTimer *time.Timer // runs until lateAt while late is not empty
@@ -106,9 +106,22 @@ func (m *Line) RemoteAddr() net.Addr { return m.cfg.Remote }
 // with the line.
 func (m *Line) Dial(feed Feed) (Channel, error) { return m.cfg.OpenCarrier(m.ctx, feed) }
 
-// WaitSlot waits for leave to have one more carrier without the host's word;
-// Answered gives it back (client).
-func (m *Line) WaitSlot(ctx context.Context) error {
+// WaitSlot waits for leave to have one more carrier without the host's word; Answered
+// gives it back (client). A stream that begins waits longer where many before it came
+// to nothing.
+func (m *Line) WaitSlot(ctx context.Context, begins bool) error {
+	m.mu.Lock()
+	wait := m.toll.wait(time.Now(), VainRate, VainBurst)
+	m.mu.Unlock()
+	if begins && wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-m.ctx.Done():
+			return m.Loss()
+		}
+	}
 	select {
 	case m.opening <- struct{}{}:
 		return nil
@@ -131,11 +144,17 @@ func (m *Line) Knocked() (crowded bool) {
 // Answered says that a carrier has its answer. One that is not Admitted counts at the
 // host, until RefusedGone.
 func (m *Line) Answered(a Answer) {
+	m.mu.Lock()
 	if m.client {
+		if a == Admitted {
+			m.toll = Pacer{}
+		} else {
+			m.toll.Take(time.Now(), VainRate, VainBurst)
+		}
+		m.mu.Unlock()
 		<-m.opening
 		return
 	}
-	m.mu.Lock()
 	m.waiting--
 	var tooFast time.Duration
 	if a == GivenUp {

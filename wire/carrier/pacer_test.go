@@ -73,6 +73,36 @@ func TestStreamsThatAreGivenUpAreBounded(t *testing.T) {
 	}
 }
 
+// A client whose streams come to nothing waits before it opens the next, until one is
+// admitted; those that go on elsewhere do not.
+func TestVainStreamsMakeTheClientWait(t *testing.T) {
+	t.Parallel()
+	m := NewLine(Config{Road: noRoad{}, OpenCarrier: func(context.Context, Feed) (Channel, error) { return nil, nil }})
+	answer := func(n int, a Answer) {
+		t.Helper()
+		for range n {
+			if err := m.WaitSlot(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			m.Answered(a)
+		}
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	answer(VainBurst, GivenUp)
+	if wait := m.toll.wait(time.Now(), VainRate, VainBurst); wait != 0 {
+		t.Errorf("within the burst the next waits %v", wait)
+	}
+	answer(MaxOpening, Refused)
+	if err := m.WaitSlot(now, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("beyond it the next does not wait: %v", err)
+	}
+	answer(1, Admitted)
+	if err := m.WaitSlot(t.Context(), true); err != nil || m.toll.used != 0 {
+		t.Errorf("after one was admitted: %v, %v are counted", err, m.toll.used)
+	}
+}
+
 // noRoad can only be closed.
 type noRoad struct{ Road }
 

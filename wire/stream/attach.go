@@ -30,7 +30,7 @@ func (m *Mux) Attach(ctx context.Context, s *Stream) error {
 	if !m.Client() || !s.client {
 		return ErrNotClient
 	}
-	if err := m.WaitSlot(ctx); err != nil {
+	if err := m.WaitSlot(ctx, false); err != nil {
 		return fmt.Errorf("attach stream: %w", err)
 	}
 	c := &carriage{mux: m, writing: true, slot: true}

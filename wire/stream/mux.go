@@ -45,7 +45,7 @@ func (m *Mux) Open(ctx context.Context, sid id.Stream, trace id.Trace, early boo
 	if !m.Client() {
 		return nil, ErrNotClient
 	}
-	if err := m.WaitSlot(ctx); err != nil {
+	if err := m.WaitSlot(ctx, true); err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
 	s := newStream(m, envelope.Opening{ID: sid, Trace: trace})

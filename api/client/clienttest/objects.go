@@ -13,7 +13,7 @@ func (d *Daemon) useEdge(w http.ResponseWriter, r *http.Request) {
 	}
 	var e api.Edge
 	d.Change(func(s *api.Status) {
-		e = api.Edge{ID: d.idLocked("edg"), Name: in.Name, Address: in.Address, CAPEM: in.CAPEM, Proxy: in.Proxy, Machine: in.Machine, Link: api.Link{State: api.LinkIdle, Since: Start}}
+		e = api.Edge{ID: d.idLocked("edg"), Name: in.Name, Address: in.Address, CAPEM: in.CAPEM, Proxy: in.Proxy, HostKeys: in.HostKeys, Machine: in.Machine, Link: api.Link{State: api.LinkIdle, Since: Start}}
 		s.Edges = append(s.Edges, e)
 	})
 	answer(w, http.StatusCreated, e)

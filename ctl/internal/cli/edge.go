@@ -32,7 +32,7 @@ Each OS user chooses their own. With --machine it becomes the edge that this
 machine's tunnels use, and that people use who have chosen none; that needs an
 administrator.
 
-Of an edge that is known, --ca, --address and --proxy stay as they were where
+Of an edge that is known, --ca, --address, --proxy and --host-keys stay as they were where
 they are not given; ` + "`sallyport edge rm`" + ` forgets them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,10 +43,13 @@ they are not given; ` + "`sallyport edge rm`" + ` forgets them.`,
 			if in.CAPEM, err = readCA(caFile); err != nil {
 				return err
 			}
-			if in.Proxy == "-" {
+			switch {
+			case in.Proxy == "-":
 				if in.Proxy, err = readProxy(c.InOrStdin()); err != nil {
 					return fmt.Errorf("read the proxy: %w", err)
 				}
+			case strings.Contains(in.Proxy, "@"):
+				return input.Errorf("a password on the command line is seen by everybody on this machine: give --proxy - and the URL on standard input")
 			}
 			e, err := a.walk.Client.UseEdge(c.Context(), in)
 			if err != nil {
@@ -64,7 +67,8 @@ they are not given; ` + "`sallyport edge rm`" + ` forgets them.`,
 	f := c.Flags()
 	f.StringVar(&caFile, "ca", "", "a file of certificates (PEM) that the edge's certificate is checked against, instead of the system's")
 	f.StringVar(&in.Address, "address", "", "dial this IP:PORT instead of looking the name up")
-	f.StringVar(&in.Proxy, "proxy", "", "go out through this proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT; \"direct\" for none, whatever the environment of the daemon says; \"-\" reads it from standard input")
+	f.StringVar(&in.Proxy, "proxy", "", "go out through this proxy: http://, https:// or socks5://HOST:PORT; \"direct\" for none, whatever the environment of the daemon says; \"-\" reads it from standard input, where USER:PASSWORD@ may stand before the host")
+	f.StringVar(&in.HostKeys, "host-keys", "", "what becomes of a host whose key has never served its hostname: \"report\" it in the daemon's log (the default), or \"strict\" to refuse it")
 	f.BoolVar(&in.Machine, "machine", false, "for the machine's tunnels, and for people who have chosen no edge")
 	return c
 }

@@ -18,15 +18,7 @@ import (
 // is known, what is not given stays as it was.
 func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput) (api.Edge, error) {
 	name, p := check.EdgeName(in.Name, who)
-	if p == nil {
-		p = check.EdgeAddress(in.Address, who)
-	}
-	if p == nil {
-		p = check.CAPEM(in.CAPEM)
-	}
-	if p == nil {
-		p = check.Proxy(in.Proxy, who)
-	}
+	p = cmp.Or(p, check.EdgeAddress(in.Address, who), check.CAPEM(in.CAPEM), check.Proxy(in.Proxy, who), check.HostKeys(in.HostKeys))
 	scope := who.Owner()
 	if in.Machine {
 		scope = store.Machine
@@ -48,6 +40,7 @@ func (a *Agent) UseEdge(ctx context.Context, who ipc.Identity, in api.EdgeInput)
 		}
 		row.Scope, row.Name = scope, name
 		row.Address, row.CAPEM, row.Proxy = cmp.Or(in.Address, row.Address), cmp.Or(in.CAPEM, row.CAPEM), cmp.Or(in.Proxy, row.Proxy)
+		row.HostKeys = cmp.Or(in.HostKeys, row.HostKeys)
 		row.UsedAt = a.now().UTC()
 		return nil
 	})

@@ -138,6 +138,9 @@ func (a *Agent) EditForward(ctx context.Context, who ipc.Identity, id string, pa
 		assign(&row.HTTP, patch.HTTP)
 		assign(&row.Paused, patch.Paused)
 		assign(&row.Share, patch.Share)
+		if patch == (api.ForwardPatch{Paused: patch.Paused}) {
+			return nil // what is switched off or on again was judged when it was made
+		}
 		return a.checkForward(*row, who)
 	}
 	if err := a.editForward(who, id, edit); err != nil {

@@ -67,6 +67,18 @@ func TestForwardEdits(t *testing.T) {
 	if err != nil || f.State != api.ForwardError || f.Problem == nil || f.Problem.Code != api.CodePortTaken {
 		t.Errorf("moved to a taken port: %+v, %v", f, err)
 	}
+	share, paused := api.ShareEveryone, true
+	if _, err := r.EditForward(t.Context(), me, f.ID, api.ForwardPatch{Listen: &listen, Share: &share}); err != nil {
+		t.Errorf("shared by an administrator: %v", err)
+	}
+	plain := me
+	plain.Administrator = false
+	if f, err = r.EditForward(t.Context(), plain, f.ID, api.ForwardPatch{Paused: &paused}); err != nil || f.State != api.ForwardPaused {
+		t.Errorf("its owner switches a shared one off: %+v, %v", f, err)
+	}
+	if _, err := r.EditForward(t.Context(), plain, f.ID, api.ForwardPatch{Listen: &back}); codeOf(err) != api.CodePermission {
+		t.Errorf("its owner changes a shared one: %v", err)
+	}
 	must(t, r.RemoveForward(t.Context(), me, f.ID))
 	if s, _ := r.Status(me); len(s.Forwards) != 0 {
 		t.Errorf("left: %+v", s.Forwards)

@@ -101,6 +101,9 @@ func TestOwnIsAdmitted(t *testing.T) {
 				}
 				c.Close()
 				a.Close()
+				if err := k.Of("12345", "").SharedWithEverybody().Check(a); err != nil {
+					t.Errorf("of nobody that the kernel knows, shared with everybody: %v", err)
+				}
 			}
 		})
 	}

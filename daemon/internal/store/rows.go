@@ -21,13 +21,14 @@ func Key(parts ...string) string {
 
 // Edge is an edge that a scope has chosen. The one used last is the scope's own.
 type Edge struct {
-	ID      string    `json:"id"`
-	Scope   string    `json:"scope"`
-	Name    string    `json:"name"` // with ":PORT" where it is not 443
-	Address string    `json:"address,omitempty"`
-	CAPEM   string    `json:"ca_pem,omitempty"`
-	Proxy   string    `json:"proxy,omitempty"` // a URL, perhaps with a password, or "direct"
-	UsedAt  time.Time `json:"used_at"`
+	ID       string    `json:"id"`
+	Scope    string    `json:"scope"`
+	Name     string    `json:"name"` // with ":PORT" where it is not 443
+	Address  string    `json:"address,omitempty"`
+	CAPEM    string    `json:"ca_pem,omitempty"`
+	Proxy    string    `json:"proxy,omitempty"`     // a URL, perhaps with a password, or "direct"
+	HostKeys string    `json:"host_keys,omitempty"` // as in api.Edge
+	UsedAt   time.Time `json:"used_at"`
 }
 
 // Forward is a forward that is kept.

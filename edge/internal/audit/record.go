@@ -93,6 +93,7 @@ const (
 	EventStreamStart      = "stream-start"
 	EventStreamResume     = "stream-resume" // it goes on with another trunk
 	EventStreamEnd        = "stream-end"
+	EventTrunkEnd         = "trunk-end" // its bytes are the edge's own count, of all that it relayed
 	EventDecision         = "decision"
 	EventConnectorCreated = "connector-created"
 	EventConnectorRevoked = "connector-revoked"

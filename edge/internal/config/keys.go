@@ -34,7 +34,7 @@ var keys = []Key{
 	{"oidc.client_id", "", "The client id that the provider gave. Required with oidc."},
 	{"oidc.client_secret_file", "", "The file that holds the client secret, and nothing else. Leave it out for a public client."},
 	{"oidc.scopes", "[openid, email, profile]", "What to ask the provider for; openid is always asked for."},
-	{"oidc.groups_claim", `"groups"`, "The claim of the ID token that lists the person's groups."},
+	{"oidc.groups_claim", `"groups"`, "The claim of the ID token, or of the userinfo endpoint, that lists the person's groups."},
 	{"oidc.ca_file", "the system's", "Certificates (PEM) to check the provider's against."},
 	{"session.lifetime", "12h", "How long a login lasts, at most 30 days (720h)."},
 	{"drain.deadline", "5s", "How long an edge that is told to stop waits for the streams to end, at most 1h. It\ntakes no new ones meanwhile. Those that are left wait for an edge\n(app edit --resume-window) or end with a reset. 0s stops at once."},

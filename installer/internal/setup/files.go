@@ -60,7 +60,8 @@ func (s *Setup) dirStep(e manifest.Entry, after *receipt) step {
 			return undoParents, err
 		}
 		if err := os.Mkdir(path, 0o700); err == nil {
-			return func() error { return errors.Join(os.Remove(path), undoParents()) }, s.own(path, e)
+			// With what a service that was tried has written: before it there was nothing.
+			return func() error { return errors.Join(os.RemoveAll(path), undoParents()) }, s.own(path, e)
 		} else if !errors.Is(err, fs.ErrExist) {
 			return undoParents, err
 		}

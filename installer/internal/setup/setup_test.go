@@ -202,6 +202,27 @@ func TestFailureIsUndone(t *testing.T) {
 	}
 }
 
+// What a service has written before its install failed goes with the directories that
+// were made for it.
+func TestDirectoriesAreUndoneWithWhatIsInThem(t *testing.T) {
+	t.Parallel()
+	o := settled(t)
+	o.Role = manifest.Client
+	s, err := New(o)
+	must(t, err)
+	before := snapshot(t, o.Root)
+	for _, e := range manifest.EntriesOf("linux", manifest.Client.Parts()) {
+		if !e.IsDir() {
+			continue
+		}
+		undo, err := s.dirStep(e, &receipt{}).do()
+		must(t, err)
+		write(t, o.Root, filepath.Join(e.Path, "state/db"), "of a service")
+		must(t, undo())
+	}
+	same(t, "undone", before, snapshot(t, o.Root))
+}
+
 // TestFailedUpgradeIsUndone puts a directory in the place of each file in turn:
 // what was replaced before it comes back as it was, and what an administrator
 // had changed.

@@ -159,6 +159,7 @@ func fleetBack(ctx context.Context, w *suite.World) (string, error) {
 	var back sync.WaitGroup
 	back.Go(func() { took, err = f.Restart(ctx, w.Edge()) })
 	var during []float64
+	var last error
 	over := make(chan struct{})
 	go func() { back.Wait(); close(over) }() // ends with the restart
 	for running := true; running; {
@@ -167,13 +168,14 @@ func fleetBack(ctx context.Context, w *suite.World) (string, error) {
 			running = false
 		default:
 		}
-		if p, perr := load.PingPong(ctx, w.Load(), 8, 500*time.Millisecond); perr == nil {
+		var p map[string]float64
+		if p, last = load.PingPong(ctx, w.Load(), 8, 500*time.Millisecond); last == nil {
 			during = append(during, p["p99"])
 		} else if load.Wait(ctx, 50*time.Millisecond) != nil {
 			break
 		}
 	}
-	if err != nil {
+	if err = errors.Join(err, last); err != nil { // of live traffic once all are back
 		return "", err
 	}
 	all, ratio := took[len(took)-1], median(during)/quiet["p99"]

@@ -42,9 +42,14 @@ type Process struct {
 	logged int64
 }
 
-// Watch forgets the peak of a program's memory and begins to watch it, and its log.
+// ForgetPeak begins the peak of a program's memory anew; without the right to, it stays
+// that of all time. Who watches meanwhile sees less than there was.
+func ForgetPeak(pid int) {
+	os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
+// Watch begins to watch a program and its log, from the last ForgetPeak on.
 func Watch(pid int, log string) Process {
-	os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) // without the right to: the peak of all time
 	x := Process{pid: pid, log: log}
 	x.before, _ = Memory(pid)
 	x.logged = size(x.log)

@@ -9,8 +9,14 @@ import (
 	"github.com/sallyport/sallyport/test/faults/gauge"
 )
 
-// watch watches one of the programs from now on.
+// watch watches one of the programs from now on, where nobody else does.
 func (w *World) watch(name string, pid int) gauge.Process {
+	gauge.ForgetPeak(pid)
+	return w.alsoWatch(name, pid)
+}
+
+// alsoWatch watches beside others: peaks that were theirs count as well.
+func (w *World) alsoWatch(name string, pid int) gauge.Process {
 	return gauge.Watch(pid, filepath.Join(w.Dir, "logs", name+".log"))
 }
 

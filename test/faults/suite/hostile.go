@@ -85,6 +85,9 @@ func apart(all []hostilepeer.Behaviour) (busy, resting []hostilepeer.Behaviour) 
 
 // playResting plays behaviours on several stages at once.
 func (w *World) playResting(ctx context.Context, stages []*hostilepeer.Stage, all []hostilepeer.Behaviour, honest *ledger.Client, each func(HostileRow)) error {
+	for _, p := range []hostilepeer.Program{hostilepeer.TheEdge, hostilepeer.TheHost, hostilepeer.TheClient} {
+		gauge.ForgetPeak(w.process(p).PID())
+	}
 	next := make(chan hostilepeer.Behaviour)
 	var wg sync.WaitGroup
 	var mu sync.Mutex // one row after the other
@@ -111,11 +114,11 @@ func (w *World) playResting(ctx context.Context, stages []*hostilepeer.Stage, al
 }
 
 func (w *World) play(ctx context.Context, stage *hostilepeer.Stage, b hostilepeer.Behaviour, honest *ledger.Client) HostileRow {
-	victim := map[hostilepeer.Program]gauge.Process{
-		hostilepeer.TheEdge:   w.watch("edge", w.edge.Process().PID()),
-		hostilepeer.TheHost:   w.watch("host", w.host.Process().PID()),
-		hostilepeer.TheClient: w.watch("client", w.client.Process().PID()),
-	}[b.Victim]
+	watch := w.watch
+	if b.Rests { // with others, whose growth counts as its own, too
+		watch = w.alsoWatch
+	}
+	victim := watch(string(b.Victim), w.process(b.Victim).PID())
 	before := progress(honest)
 	row := HostileRow{Result: stage.Play(ctx, b)}
 	row.Memory, row.Log = victim.Grown()

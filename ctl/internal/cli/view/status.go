@@ -67,6 +67,9 @@ func Edges(w io.Writer, edges []api.Edge, now time.Time) {
 		if e.Proxy != "" {
 			t.note("proxy " + e.Proxy)
 		}
+		if e.HostKeys == api.HostKeysStrict {
+			t.note("hosts with another key than the known ones are refused")
+		}
 		if e.Link.Form == "websocket" {
 			t.note("in a WebSocket: this network does not let the direct form through")
 		}

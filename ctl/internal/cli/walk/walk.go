@@ -63,8 +63,8 @@ func (w *Walk) Edge(ctx context.Context, said, host string, machine bool) (strin
 		if e.Machine || !machine {
 			return name, nil
 		}
-		in.Address, in.CAPEM = e.Address, e.CAPEM // the person's own, for the machine
-		if !strings.Contains(e.Proxy, "@") {      // a password is not told
+		in.Address, in.CAPEM, in.HostKeys = e.Address, e.CAPEM, e.HostKeys // the person's own, for the machine
+		if !strings.Contains(e.Proxy, "@") {                               // a password is not told
 			in.Proxy = e.Proxy
 		}
 	}

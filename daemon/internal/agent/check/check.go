@@ -151,6 +151,15 @@ func Proxy(s string, who ipc.Identity) *api.Problem {
 	return nil
 }
 
+// HostKeys checks what is to become of unknown host keys; "" is fine.
+func HostKeys(s string) *api.Problem {
+	switch s {
+	case "", api.HostKeysReport, api.HostKeysStrict:
+		return nil
+	}
+	return Invalid("host_keys", "Not a way with host keys", "it is "+api.HostKeysReport+" or "+api.HostKeysStrict)
+}
+
 // reachable keeps plain users from addresses that mean something else to the
 // daemon than to them: link-local ones, which carry the metadata of clouds, and
 // those that are no single machine.

@@ -110,7 +110,7 @@ func (p *Picture) Edge(e store.Edge, who ipc.Identity) api.Edge {
 	if !ok {
 		l = api.Link{State: api.LinkIdle, Since: e.UsedAt.UTC()}
 	}
-	return api.Edge{ID: e.ID, Name: e.Name, Address: e.Address, CAPEM: e.CAPEM, Proxy: proxy.Redacted(e.Proxy), Machine: e.Scope == store.Machine, Link: l}
+	return api.Edge{ID: e.ID, Name: e.Name, Address: e.Address, CAPEM: e.CAPEM, Proxy: proxy.Redacted(e.Proxy), HostKeys: e.HostKeys, Machine: e.Scope == store.Machine, Link: l}
 }
 
 // Forward is one forward that a caller may see.

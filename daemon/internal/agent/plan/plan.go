@@ -20,6 +20,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/daemon/internal/agent/check"
 	"github.com/sallyport/sallyport/daemon/internal/store"
 )
@@ -39,6 +40,8 @@ type Link struct {
 	Address string
 	CAPEM   string
 	Proxy   string
+	// Strict: only hosts are met whose keys are known.
+	Strict bool
 }
 
 // Entry is all that an entry is made of.
@@ -178,7 +181,7 @@ func ForEach[T any](kept []T, held map[string]T, f func(T)) {
 
 func specOf(e store.Edge) Link {
 	host, port := check.SplitEdge(e.Name)
-	return Link{host, port, e.Address, e.CAPEM, e.Proxy}
+	return Link{host, port, e.Address, e.CAPEM, e.Proxy, e.HostKeys == api.HostKeysStrict}
 }
 
 // FindEdge finds the edge of a name as an owner means it: their own row, else

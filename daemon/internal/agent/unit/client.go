@@ -44,7 +44,7 @@ func (c Config) Client(key plan.ClientKey, spec plan.Link, ownerName string) (*C
 		return nil, err
 	}
 	cfg.Role, cfg.OSUser, cfg.Vault, cfg.Log = wire.RoleClient, ownerName, u.vault, u.log
-	cfg.Keys = hostKeys{c.Store, key}
+	cfg.Keys = hostKeys{c.Store, key, spec.Strict}
 	u.link = link.New(cfg)
 	u.Attempts = c.attempts(key.Edge, spec, ownerName, sessionLink{u.link, u}, c.Log)
 	u.link.OnLoginEnded(u.Attempts.Ended)

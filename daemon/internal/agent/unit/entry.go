@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport/sallyport/daemon/internal/agent/plan"
 	"github.com/sallyport/sallyport/daemon/internal/forward"
 	"github.com/sallyport/sallyport/daemon/internal/link"
+	"github.com/sallyport/sallyport/daemon/internal/owner"
 	"github.com/sallyport/sallyport/daemon/internal/store"
 	"github.com/sallyport/sallyport/internal/ipc"
 	"github.com/sallyport/sallyport/internal/logging"
@@ -33,23 +34,23 @@ func (c Config) Entry(id string, spec plan.Entry, client *Client) *Entry {
 		Log:         c.Log.With(logging.KeyOwner, spec.OwnerName), Changed: c.Touched,
 	}
 	if !picture.IsUnix(spec.Listen) {
-		cfg.Owner = c.Owner.Of(store.UIDOf(spec.Client.Owner), spec.OwnerName).SharedWith(others(spec.Share))
+		cfg.Owner = shared(c.Owner.Of(store.UIDOf(spec.Client.Owner), spec.OwnerName), spec.Share)
 	}
 	u := &Entry{Spec: spec, Client: client, forward: forward.New(cfg)}
 	u.parts = c.launch("forward "+id, cfg.Log, u.forward.Run)
 	return u
 }
 
-// others says who else may use a forward; nil for nobody.
-func others(share string) func(uid string) bool {
+// shared lets others in as a forward's share says.
+func shared(own owner.Owned, share string) owner.Owned {
 	group, named := strings.CutPrefix(share, api.ShareGroup)
 	switch {
 	case share == api.ShareEveryone:
-		return func(string) bool { return true }
+		return own.SharedWithEverybody()
 	case named:
-		return func(uid string) bool { return ipc.InGroup(uid, group) }
+		return own.SharedWith(func(uid string) bool { return ipc.InGroup(uid, group) })
 	}
-	return nil
+	return own
 }
 
 // Picture is how it is.

@@ -143,8 +143,9 @@ var errKept = errors.New("kept as it is")
 
 // hostKeys remembers which keys have served a hostname, for one client.
 type hostKeys struct {
-	store *store.Store
-	key   plan.ClientKey
+	store  *store.Store
+	key    plan.ClientKey
+	strict bool // a key that is not known is refused, and not remembered
 }
 
 // Check notes a key. It is known where it was seen before, or where no other
@@ -152,8 +153,11 @@ type hostKeys struct {
 func (h hostKeys) Check(hostname string, key wire.KeyID) (known bool, err error) {
 	_, err = h.store.HostKeys.Update(store.Key(h.key.Owner, h.key.Edge, hostname), func(row *store.HostKeys) error {
 		known = len(row.Keys) == 0 || slices.Contains(row.Keys, key.String())
-		if slices.Contains(row.Keys, key.String()) {
+		switch {
+		case slices.Contains(row.Keys, key.String()):
 			return errKept
+		case h.strict && !known:
+			return fmt.Errorf("the host of %s has the key %s, which is none of those known; where it is a new one of yours: sallyport edge use %s --host-keys report, connect, then strict again", hostname, key, h.key.Edge)
 		}
 		row.Keys = append(row.Keys, key.String())
 		if over := len(row.Keys) - maxHostKeys; over > 0 {

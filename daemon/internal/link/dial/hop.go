@@ -20,7 +20,7 @@ func proxyProblem(e *proxy.Error) *api.Problem {
 		}
 	case proxy.Credentials:
 		p.Title = "The proxy wants a user and a password"
-		p.Hint = "sallyport edge use NAME --proxy http://USER:PASSWORD@" + e.Proxy
+		p.Hint = "sallyport edge use NAME --proxy -, and http://USER:PASSWORD@" + e.Proxy + " on standard input"
 	case proxy.Refused:
 		p.Title = "The proxy does not lead to the edge"
 		p.Hint = "Ask who runs the proxy to allow the edge's name and port."

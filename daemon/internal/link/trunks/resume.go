@@ -72,6 +72,12 @@ func passing(err error) bool {
 	return false
 }
 
+// isOver says whether a stream that the edge denied another trunk has ended, rather
+// than that it may ask again.
+func isOver(r *wire.Reason) bool {
+	return r.Code == wire.CodeClosed || r.Code == wire.CodeReset || !passing(r)
+}
+
 // goOn moves the streams of a lost trunk to one that leads to the same process of
 // the same host.
 func (p *Pool) goOn(ctx context.Context, tr *trunk) error {
@@ -215,7 +221,7 @@ func (p *Pool) resumeDenied(m *wire.Denied) {
 	s, tr := p.find(m.Stream)
 	switch {
 	case s == nil || tr.id != m.Trunk:
-	case !passing(&m.Reason):
+	case isOver(&m.Reason):
 		s.Reset(&m.Reason)
 	default:
 		wait := resumeMost

@@ -120,6 +120,7 @@ type Pool struct {
 	opens  opens
 	lanes  *quota.Buckets[trunkKey] // made of late
 	left   *quota.Buckets[trunkKey] // bulk that stayed on its trunk, since that has MaxLanes
+	vain   *quota.Buckets[trunkKey] // trunks that came to nothing, since one did not
 
 	followers followers
 
@@ -136,12 +137,28 @@ func New(c Config) *Pool {
 		early: make(map[wire.TrunkID]wire.Reason),
 		lanes: quota.New[trunkKey](laneEvery, wire.MaxLanes, maxLaneKeys),
 		left:  quota.New[trunkKey](crowdLasts, crowd, maxLaneKeys),
+		vain:  quota.New[trunkKey](vainEvery, vainBurst, maxLaneKeys),
 	}
 }
+
+// Trunks of one key that come to nothing: so many at once, then one each vainEvery. A
+// program that tries again without a pause is not to use up what the edge lets a whole
+// session ask for in vain (100 a second).
+const (
+	vainBurst = 10
+	vainEvery = 200 * time.Millisecond
+)
 
 // trunk finds the trunk of a key or makes it: however many ask, there is one
 // ticket. used says that it was there already.
 func (p *Pool) trunk(ctx context.Context, key trunkKey) (tr *trunk, used bool, err error) {
+	for !p.vain.Has(key, time.Now()) {
+		select {
+		case <-time.After(vainEvery):
+		case <-ctx.Done():
+			return nil, false, fmt.Errorf("wait to try %s again: %w", key.hostname, context.Cause(ctx))
+		}
+	}
 	p.mu.Lock()
 	tr = p.byKey[key]
 	used = tr != nil && isReady(tr)
@@ -170,6 +187,9 @@ func (p *Pool) keep(ctx context.Context, tr *trunk) {
 	t, err := p.establish(ctx, tr)
 	if err != nil {
 		log.Warn("no trunk", "err", err)
+		if tr.want == nil {
+			p.vain.Take(tr.key, time.Now())
+		}
 		p.remove(tr)
 		tr.err = err
 		close(tr.ready)
@@ -177,6 +197,7 @@ func (p *Pool) keep(ctx context.Context, tr *trunk) {
 	}
 	log = log.With("trunk", t.ID())
 	log.Info("trunk open", "fingerprint", t.Fingerprint()) // before its first stream, which may end and be logged first
+	p.vain.Forget(tr.key)
 	p.made(tr, t)
 	p.cfg.Changed()
 	select {

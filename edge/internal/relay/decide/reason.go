@@ -103,6 +103,21 @@ func Passing(why *wire.Reason) bool {
 	return false
 }
 
+// Over is why a stream has ended, so that nobody tries again: of a code that says so
+// the words are left.
+func Over(why *wire.Reason) *wire.Reason {
+	over := *why
+	switch why.Code {
+	case wire.CodeCarrierLost, wire.CodeConnectorLost, wire.CodeTicketFailed:
+		over.Code = wire.CodeClosed
+	default:
+		if Passing(why) {
+			over.Code = wire.CodeClosed
+		}
+	}
+	return &over
+}
+
 // CalledOver has a host end what its client calls over.
 func CalledOver() wire.Reason {
 	return wire.Reason{Code: wire.CodeClosed, Text: "the other daemon says that the stream is over"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sallyport/sallyport/edge/internal/audit"
 	"github.com/sallyport/sallyport/edge/internal/relay/decide"
 	"github.com/sallyport/sallyport/edge/internal/relay/peek"
 	"github.com/sallyport/sallyport/edge/internal/relay/splice"
@@ -83,6 +84,10 @@ func (t *Table) trunkOver(x *trunk, err error) {
 	}
 	t.mu.Unlock()
 	close(x.done)
+	rec := decide.PersonRecord(x.session)
+	rec.Event, rec.Outcome, rec.Trunk, rec.Hostname, rec.Connector = audit.EventTrunkEnd, audit.OK, x.id.String(), x.hostname, x.host.Connector
+	rec.BytesToOrigin, rec.BytesToClient = up, down
+	t.cfg.Audit.Note(rec)
 	t.log.Debug("trunk over", "trunk", x.id, "bytes_in", up, "bytes_out", down, "error", err)
 }
 

@@ -34,7 +34,7 @@ func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *w
 // one; whether the host holds it the host says.
 func (t *Table) fitsLocked(s *stream) *wire.Reason {
 	if why := t.graves.Find(s.id); why != nil {
-		return why
+		return decide.Over(why)
 	}
 	cur, y := t.streams[s.id], s.trunk
 	if cur == nil {
