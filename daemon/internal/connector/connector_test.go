@@ -319,7 +319,7 @@ func TestGrantWithoutOpenIsReported(t *testing.T) {
 
 func TestGrantsThatAreNotUsed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(_ *linktest.Edge, c *Config) { c.Timing.Grant = 100 * time.Millisecond })
+	r := newRig(t, func(_ *linktest.Edge, c *Config) { c.Timing.Grant = time.Minute })
 	r.origin("tcp", upper)
 	trunk := r.client.Client(linktest.Hostname)
 	other := r.client.Client(linktest.Hostname)
