@@ -20,8 +20,11 @@ const (
 	// lasting is how long a link has to hold before its loss counts as a first
 	// one: an edge that accepts and drops is not asked twice a second.
 	lasting = 5 * time.Second
-	// retryWaiting bounds the wait for the next try while there are streams.
+	// retryWaiting bounds the wait for the next try while there are streams, and for
+	// retrySoon after the loss of a link that had lasted: an edge that is restarted is
+	// away for seconds.
 	retryWaiting = 2 * time.Second
+	retrySoon    = 15 * time.Second
 	// maxRetryAfter bounds what an edge may ask for.
 	maxRetryAfter = 5 * time.Minute
 	// hanging is how long an attempt may last after which a change here gives it
@@ -57,6 +60,7 @@ type instance struct {
 func (l *Link) keep(ctx context.Context) {
 	defer l.step(eventStop, nil)
 	b := backoff.Backoff{First: l.timing.RetryFirst, Min: l.timing.RetryMin}
+	var lost time.Time // the last link that had lasted
 	l.step(eventNeed, nil)
 	for ctx.Err() == nil {
 		lasted, err := l.connect(ctx)
@@ -73,8 +77,9 @@ func (l *Link) keep(ctx context.Context) {
 		default:
 			if lasted >= lasting {
 				b.Reset()
+				lost = l.now()
 			}
-			b.Max = l.retryMax()
+			b.Max = l.retryMax(l.now().Sub(lost))
 			wait := max(b.Next(), retryAfter(err))
 			if errors.Is(err, errMute) || errors.Is(err, context.Canceled) {
 				wait = 0 // rule 9: what happened here is nobody else's haste
@@ -84,11 +89,12 @@ func (l *Link) keep(ctx context.Context) {
 	}
 }
 
-// retryMax bounds the waits between tries: closely while there are streams, whose
-// applications wait, and of which only a link tells that one may not be any more.
-func (l *Link) retryMax() time.Duration {
+// retryMax bounds the waits between tries, so long after a loss: closely at first, and
+// while there are streams, whose applications wait, and of which only a link tells that
+// one may not be any more.
+func (l *Link) retryMax(since time.Duration) time.Duration {
 	bound := cmp.Or(l.timing.RetryMax, backoff.DefaultMax)
-	if len(l.streams()) > 0 {
+	if since < retrySoon || len(l.streams()) > 0 {
 		bound = min(bound, retryWaiting)
 	}
 	return bound

@@ -277,14 +277,17 @@ func TestStreamsOutliveTheLink(t *testing.T) {
 	e := linktest.New(t)
 	linktest.NewPeer(t, e, wire.RoleHost).Host(linktest.Echo)
 	tl := start(t, e, func(c *Config) { c.Timing.RetryMax = time.Minute })
-	if got := tl.retryMax(); got != time.Minute {
+	if got := tl.retryMax(time.Second); got != retryWaiting {
+		t.Errorf("just after a loss waits up to %v for the next try, want %v", got, retryWaiting)
+	}
+	if got := tl.retryMax(time.Hour); got != time.Minute {
 		t.Errorf("without a stream waits up to %v for the next try", got)
 	}
 	s, err := tl.Open(t.Context(), linktest.Hostname)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tl.retryMax(); got != retryWaiting {
+	if got := tl.retryMax(time.Hour); got != retryWaiting {
 		t.Errorf("with a stream waits up to %v for the next try, want %v", got, retryWaiting)
 	}
 	e.WaitLink(wire.RoleClient).Close()
