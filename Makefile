@@ -68,6 +68,13 @@ bench: build ## the benchmark table (BENCH=-quick for two minutes)
 	CGO_ENABLED=0 $(GO) test -c -trimpath -o $(BIN)/policy.test ./edge/internal/policy
 	SALLYPORT_BIN=$(CURDIR)/$(BIN) $(BIN)/bench run $(BENCH)
 
+.PHONY: peers
+peers: build ## the benchmark beside ssh, frp and chisel, as far as they are to be had (PEERS='-only up1,ping1')
+	$(GOBUILD) -o $(BIN)/bench ./test/bench
+	$(GOBUILD) -o $(BIN)/fleet ./daemon/internal/link/fleet
+	CGO_ENABLED=0 $(GO) test -c -trimpath -o $(BIN)/policy.test ./edge/internal/policy
+	SALLYPORT_BIN=$(CURDIR)/$(BIN) test/scripts/peers.sh $(PEERS)
+
 .PHONY: faults
 faults: build ## faults and hostile peers on the real programs, one table (FAULTS='-short -run TEXT')
 	$(GOBUILD) -o $(BIN)/faults ./test/faults
@@ -87,10 +94,10 @@ lint: ## vet, gofmt, staticcheck, the rules of the house
 	$(GO) test ./internal/archtest
 
 .PHONY: cross
-cross: ## build and vet for every platform (the tray on darwin needs a Mac)
+cross: ## build and vet for every platform (the program of the tray on darwin needs a Mac)
 	@set -e; for p in $(PLATFORMS); do \
 	  export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; skip='^$$'; \
-	  if [ $$GOOS = darwin ]; then skip='$(MODULE)/tray'; fi; \
+	  if [ $$GOOS = darwin ]; then skip='$(MODULE)/tray$$'; fi; \
 	  pkgs=$$($(GO) list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v "$$skip"); \
 	  echo "cross $$p"; $(GO) build -trimpath $$pkgs; $(GO) vet $$($(GO) list ./... | grep -v "$$skip"); \
 	done

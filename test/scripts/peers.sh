@@ -1,9 +1,30 @@
 #!/bin/bash
-# Runs the benchmark beside other relays: ssh -L where OpenSSH is installed, and
-# frp and chisel where FRP_DIR (frpc, frps) and CHISEL (the program) name them.
+# Runs the benchmark beside other relays: ssh -L where OpenSSH is installed, and frp and
+# chisel, built from their source (once, below the user's cache) or named by FRP_DIR (frpc,
+# frps) and CHISEL (the program). What cannot be had is left out, and it is said.
 #   test/scripts/peers.sh [arguments of bench run]
 # All of them run with their defaults; all is on loopback and ends with the script.
 set -eu
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-test/peers
+
+# fetched NAME URL TAG: its source below the cache
+fetched() {
+  [ -d "$cache/$1-$3" ] && return
+  mkdir -p "$cache" && git clone -q --depth 1 -b "$3" "$2" "$cache/$1-$3.part" && mv "$cache/$1-$3.part" "$cache/$1-$3"
+}
+
+if [ -z "${FRP_DIR:-}" ] && fetched frp https://github.com/fatedier/frp v0.70.1; then
+  FRP_DIR=$cache/frp-v0.70.1
+  (cd "$FRP_DIR" && for p in frps frpc; do
+    mkdir -p web/$p/dist && touch web/$p/dist/index.html # its pages, which nobody opens here
+    [ -x $p ] || CGO_ENABLED=0 go build -o $p ./cmd/$p
+  done) || FRP_DIR=
+fi
+if [ -z "${CHISEL:-}" ] && fetched chisel https://github.com/jpillora/chisel v1.11.5; then
+  CHISEL=$cache/chisel-v1.11.5/chisel-program
+  [ -x "$CHISEL" ] || (cd "${CHISEL%/*}" && CGO_ENABLED=0 go build -o "$CHISEL" .) || CHISEL=
+fi
+
 bench=${BENCH_PROGRAM:-bin/bench}
 dir=$(mktemp -d); pids=
 trap 'for p in $pids; do kill $p 2>/dev/null || true; done; rm -rf "$dir"' EXIT
@@ -35,7 +56,7 @@ if [ -x "${FRP_DIR:-}/frps" ] && [ -x "$FRP_DIR/frpc" ]; then
   "$FRP_DIR/frpc" -c "$dir/frpc.toml" >/dev/null & pids="$pids $!"
   entries="$entries -entry frp=127.0.0.1:$((base + 4))"
 else
-  echo 'peers: no frp (FRP_DIR): its row is left out'
+  echo 'peers: no frp (its source is not to be had or not built, and FRP_DIR names none): its row is left out'
 fi
 
 if [ -x "${CHISEL:-}" ]; then
@@ -44,7 +65,7 @@ if [ -x "${CHISEL:-}" ]; then
   "$CHISEL" client "127.0.0.1:$((base + 5))" "127.0.0.1:$((base + 6)):$service" >/dev/null 2>&1 & pids="$pids $!"
   entries="$entries -entry chisel=127.0.0.1:$((base + 6))"
 else
-  echo 'peers: no chisel (CHISEL): its row is left out'
+  echo 'peers: no chisel (its source is not to be had or not built, and CHISEL names none): its row is left out'
 fi
 
 sleep 1
