@@ -100,7 +100,7 @@ func (o options) verdict() string {
 
 func (o options) play(ctx context.Context) (failed int, err error) {
 	fmt.Printf("seed %d\n", o.seed)
-	if o.causes || o.hostile || o.figures {
+	if o.causes || o.figures {
 		failed, err = o.playLoopback(ctx)
 	}
 	n, werr := o.playWaiting(ctx)
@@ -108,7 +108,7 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 }
 
 // playWaiting plays faults of a network, most of whose time is waiting, and beside
-// them those in WebSockets and those of a daemon's state.
+// them those in WebSockets, hostile peers, and those of a daemon's state.
 func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	parts := []struct {
 		wanted bool
@@ -116,6 +116,7 @@ func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	}{
 		{o.network || o.figures && o.anyFar(), options.playNetwork},
 		{o.causes && !o.short, options.playWeb},
+		{o.hostile, options.playHostile},
 		{o.state, options.playState},
 	}
 	type came struct {
@@ -123,7 +124,7 @@ func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 		failed, fell int
 		err          error
 	}
-	var all [3]came
+	var all [4]came
 	var wg sync.WaitGroup
 	for i, part := range parts {
 		if !part.wanted || ctx.Err() != nil {
@@ -143,7 +144,8 @@ func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	return failed, err
 }
 
-func (o options) playLoopback(ctx context.Context) (failed int, err error) {
+// onLoopback plays in a World of its own.
+func (o options) onLoopback(ctx context.Context, play func(*suite.World) (failed int, err error)) (failed int, err error) {
 	dir, err := os.MkdirTemp("", "sp-faults-")
 	if err != nil {
 		return 0, err
@@ -154,20 +156,23 @@ func (o options) playLoopback(ctx context.Context) (failed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	if o.causes {
-		failed += o.playCauses(ctx, w)
-	}
-	if o.hostile {
-		n, herr := o.playHostile(ctx, w)
-		failed, err = failed+n, errors.Join(err, herr)
-	}
-	if o.figures {
-		failed += o.playFigures(ctx, w, false)
-	}
+	failed, err = play(w)
 	if failed > 0 && o.verbose {
 		fmt.Fprintln(os.Stderr, w.Logs())
 	}
 	return failed, err
+}
+
+func (o options) playLoopback(ctx context.Context) (failed int, err error) {
+	return o.onLoopback(ctx, func(w *suite.World) (failed int, err error) {
+		if o.causes {
+			failed += o.playCauses(ctx, w)
+		}
+		if o.figures {
+			failed += o.playFigures(ctx, w, false)
+		}
+		return failed, nil
+	})
 }
 
 // anyFar says whether a figure is to be played on a network.
@@ -198,7 +203,7 @@ func (o options) playFigures(ctx context.Context, w *suite.World, far bool) (fai
 	return failed
 }
 
-func (o options) playHostile(ctx context.Context, w *suite.World) (failed int, err error) {
+func (o options) playHostile(ctx context.Context) (failed int, err error) {
 	var some []hostilepeer.Behaviour
 	for _, b := range hostilepeer.Behaviours() {
 		if !(b.Slow() && o.short) && o.run.MatchString(b.Name) {
@@ -209,14 +214,16 @@ func (o options) playHostile(ctx context.Context, w *suite.World) (failed int, e
 		return 0, nil
 	}
 	fmt.Fprintf(o.out, "\n%-54s %-9s %-7s %-8s %7s %9s %8s %9s\n", "hostile peer", "who", "against", "outcome", "after s", "grown MiB", "log KiB", "others s")
-	err = w.Hostile(ctx, some, func(r suite.HostileRow) {
-		fmt.Fprintf(o.out, "%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
-			r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults))
-		if r.Faults != nil {
-			failed++
-		}
+	return o.onLoopback(ctx, func(w *suite.World) (failed int, err error) {
+		err = w.Hostile(ctx, some, func(r suite.HostileRow) {
+			fmt.Fprintf(o.out, "%-54s %-9s %-7s %-8s %7.2f %9.1f %8.1f %9.2f %s\n", r.Behaviour.Name, r.Behaviour.Actor, r.Behaviour.Victim, r.Outcome,
+				r.After.Seconds(), float64(r.Memory)/(1<<20), float64(r.Log)/1024, r.Honest.Seconds(), mark(r.Faults))
+			if r.Faults != nil {
+				failed++
+			}
+		})
+		return failed, err
 	})
-	return failed, err
 }
 
 func mark(err error) string {
