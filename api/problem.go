@@ -24,6 +24,7 @@ const (
 	CodeLoginRefused   Code = "login-refused"
 	CodeLoginExpired   Code = "login-expired"
 	CodeLoginAbandoned Code = "login-abandoned"
+	CodeLoginMode      Code = "login-mode" // the edge takes logins of the other mode
 	CodeSessionEnded   Code = "session-ended"
 	CodeDenied         Code = "denied"         // policy
 	CodeNoConnector    Code = "no-connector"   // no host publishes it now

@@ -31,6 +31,7 @@ const (
 	CodeProtocol      Code = reason.Protocol    // a rule of the protocol was broken
 	CodeRefused       Code = "refused"          // login: by the person or the provider
 	CodeAbandoned     Code = "abandoned"        // login: nobody acted
+	CodeLoginMode     Code = "login-mode"       // login: the edge takes those of another mode
 	CodeInvalid       Code = "invalid"          // a request that makes no sense
 	CodeNotEnrolled   Code = "not-enrolled"     // this key is no connector
 	CodeHostnameTaken Code = "hostname-taken"   // claimed by another connector group

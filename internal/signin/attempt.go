@@ -56,6 +56,13 @@ func (a Attempt) Run(ctx context.Context) (api.Login, error) {
 	return login, err
 }
 
+// WrongMode says whether an attempt failed since the edge takes logins of the other mode
+// alone.
+func WrongMode(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && p.Code == api.CodeLoginMode
+}
+
 // walk is one run of an attempt.
 type walk struct {
 	Attempt

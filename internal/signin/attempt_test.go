@@ -222,3 +222,44 @@ func TestTaker(t *testing.T) {
 		t.Errorf("%d browsers, sessions %+v", opened, st.Sessions)
 	}
 }
+
+// Where the edge takes logins by a code alone, the taker goes on with that, once.
+func TestTakerGoesOnInTheOtherMode(t *testing.T) {
+	t.Parallel()
+	c, d := open(t)
+	d.CodeOnly = true
+	d.Change(func(s *api.Status) {
+		s.Logins = []api.Login{{ID: "lgn_w", Edge: "edge.site.com", State: api.LoginWanted, Waiting: 2}}
+	})
+	done, by := make(chan error, 1), make(chan string, 1)
+	taker := signin.NewTaker(signin.Taker{
+		Client: c, Mode: api.ModeLoopback,
+		Dialog: signin.Dialog{Open: func(context.Context, string, browser.Edge) error {
+			t.Error("a browser opened")
+			return nil
+		}},
+		Other: func(ctx context.Context, edge string) (api.Login, error) {
+			by <- edge
+			return signin.Attempt{Client: c, Edge: edge, Mode: api.ModeCode, Dialog: signin.Dialog{
+				Code: func(context.Context) (string, error) { return clienttest.GoodCode, nil },
+			}}.Run(ctx)
+		},
+		Done: func(_ api.Login, err error) { done <- err },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- taker.Run(ctx) }()
+	st := d.Status()
+	taker.Offer(&st)
+	if edge := <-by; edge != "edge.site.com" {
+		t.Errorf("goes on at %q", edge)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	<-ended
+	if st := d.Status(); len(st.Sessions) != 1 {
+		t.Errorf("sessions %+v", st.Sessions)
+	}
+}

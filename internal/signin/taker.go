@@ -27,6 +27,9 @@ type Taker struct {
 	// Edge limits it to one edge; "" means any.
 	Edge   string
 	Dialog Dialog
+	// Other goes through the login where the edge takes those of the other mode alone;
+	// nil: it fails.
+	Other func(ctx context.Context, edge string) (api.Login, error)
 	// Done is told how each attempt ended; nil means nobody.
 	Done func(l api.Login, err error)
 
@@ -93,6 +96,9 @@ func (t *Taker) take(ctx context.Context, l api.Login) bool {
 	a := Attempt{Client: t.Client, Edge: l.Edge, Mode: t.Mode, Purpose: api.PurposeSession, Dialog: t.Dialog}
 	a.Dialog.Open = t.open
 	got, err := a.Run(ctx)
+	if t.Other != nil && WrongMode(err) {
+		got, err = t.Other(ctx, l.Edge)
+	}
 	if t.Done != nil && ctx.Err() == nil {
 		t.Done(got, err)
 	}

@@ -36,6 +36,8 @@ var Start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 type Daemon struct {
 	// Socket is where it serves.
 	Socket string
+	// CodeOnly refuses logins of mode loopback; set it before the first.
+	CodeOnly bool
 
 	mu      sync.Mutex
 	status  api.Status

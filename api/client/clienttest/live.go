@@ -152,6 +152,9 @@ func (d *Daemon) fillLocked(l *api.Login, in api.LoginInput) {
 	l.URL = "https://" + l.Edge + "/login/" + l.ID
 	l.CompareCode, l.ExpiresAt = "KITE-42", &expires
 	d.logins[l.ID] = in
+	if d.CodeOnly && in.Mode == api.ModeLoopback {
+		l.State, l.Problem = api.LoginFailed, &api.Problem{Code: api.CodeLoginMode, Title: "The edge takes another kind of sign-in"}
+	}
 }
 
 func (d *Daemon) cancelLogin(w http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,7 @@ func exitCode(err error) int {
 	switch p.Code {
 	case api.CodeInvalid:
 		return exitUsage
-	case api.CodeLoginNeeded, api.CodeLoginRefused, api.CodeLoginExpired, api.CodeLoginAbandoned, api.CodeSessionEnded, api.CodeNotEnrolled:
+	case api.CodeLoginNeeded, api.CodeLoginRefused, api.CodeLoginExpired, api.CodeLoginAbandoned, api.CodeLoginMode, api.CodeSessionEnded, api.CodeNotEnrolled:
 		return exitLogin
 	case api.CodeDaemonDown, api.CodeDatabaseLocked:
 		return exitDaemon

@@ -95,9 +95,7 @@ func (a *Attempts) hold(t *attempt, taker context.Context, first bool) {
 		gone := t.takers == 0 || (first && t.Mode == api.ModeLoopback)
 		if gone && !t.State.Final() && t.State != api.LoginRedeeming {
 			a.endLocked(t, eventReplace, abandoned(t.Purpose))
-			if len(a.waiters) > 0 && a.live == nil && !a.closed {
-				a.wantLocked() // connections still wait: somebody else may take it
-			}
+			a.wantAgainLocked()
 		}
 		a.mu.Unlock()
 		a.changed()
@@ -127,6 +125,11 @@ func (a *Attempts) ask(ctx context.Context, t *attempt, in api.LoginInput) {
 		}
 	case err != nil:
 		p := a.problem(err)
+		if p.Code == api.CodeLoginMode { // who took it may go on in the other mode
+			a.endLocked(t, eventFail, p)
+			a.wantAgainLocked()
+			return
+		}
 		e, pause := eventFail, failedPause
 		if p.Code == api.CodeLoginRefused {
 			e, pause = eventRefuse, a.cfg.Pause

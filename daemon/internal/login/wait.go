@@ -58,6 +58,13 @@ func (a *Attempts) wantLocked() {
 	a.log.Warn("login needed: sallyport login", "attempt", t.ID)
 }
 
+// wantAgainLocked lets somebody else take a login, where connections still wait for one.
+func (a *Attempts) wantAgainLocked() {
+	if len(a.waiters) > 0 && a.live == nil && !a.closed {
+		a.wantLocked()
+	}
+}
+
 // leave removes a waiter. A login that only connections wanted is forgotten
 // with the last of them.
 func (a *Attempts) leave(released chan error) {

@@ -234,7 +234,7 @@ func TestModeMustBeAllowed(t *testing.T) {
 	secret := b.walk(t, id, person())
 	b.edge.Login.Modes = []string{"code"}
 	_, err := b.Start(t.Context(), wire.KeyID{2}, daemon, startMessage(wire.ModeLoopback))
-	wantReason(t, err, wire.CodeDenied)
+	wantReason(t, err, wire.CodeLoginMode)
 	b.begin(t, 2, startMessage(wire.ModeCode))
 	if _, err := b.Accept(id, secret, browser, "", nil); !errors.Is(err, ErrOrder) {
 		t.Fatalf("accept in a mode that was forbidden meanwhile: %v", err)

@@ -170,7 +170,7 @@ func checkStart(edge *config.Config, m *wire.LoginStart) error {
 		return invalid("unknown mode of a sign-in")
 	}
 	if !modeAllowed(edge, m.Mode) {
-		return &wire.Reason{Code: wire.CodeDenied, Text: "this edge does not allow sign-ins of mode " + string(m.Mode), Hint: otherMode(m)}
+		return &wire.Reason{Code: wire.CodeLoginMode, Text: "this edge does not allow sign-ins of mode " + string(m.Mode), Hint: otherMode(m)}
 	}
 	return nil
 }

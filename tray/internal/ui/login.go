@@ -15,7 +15,7 @@ func (t *Tray) newTaker() *signin.Taker {
 }
 
 func (t *Tray) take(ctx context.Context) {
-	t.taker.Dialog = t.dialog(ctx)
+	t.taker.Dialog, t.taker.Other = t.dialog(ctx), t.signInElsewhere
 	t.taker.Done = func(l api.Login, err error) { t.signedIn(ctx, l, err) }
 	t.taker.Run(ctx) // ends with ctx
 }
@@ -30,6 +30,9 @@ func (t *Tray) signInOnClick(ctx context.Context) {
 		}
 		a := signin.Attempt{Client: t.Client, Mode: api.ModeLoopback, Purpose: api.PurposeSession, Dialog: t.dialog(ctx)}
 		l, err := a.Run(ctx)
+		if signin.WrongMode(err) {
+			l, err = t.signInElsewhere(ctx, "")
+		}
 		t.signedIn(ctx, l, err)
 	}
 }
@@ -99,14 +102,15 @@ func (t *Tray) codeOnClick(ctx context.Context) {
 			return
 		case <-t.codes:
 		}
-		l, err := t.signInElsewhere(ctx)
+		l, err := t.signInElsewhere(ctx, "")
 		t.signedIn(ctx, l, err)
 	}
 }
 
-// signInElsewhere opens a page of the tray's own, on which the person finds the
-// address to open and types the code that it shows at the end.
-func (t *Tray) signInElsewhere(ctx context.Context) (api.Login, error) {
+// signInElsewhere goes through a login at an edge ("": the caller's) by a code. It opens
+// a page of the tray's own, on which the person finds the address to open and types the
+// code that it shows at the end.
+func (t *Tray) signInElsewhere(ctx context.Context, edge string) (api.Login, error) {
 	page, err := signin.NewCodePage(ctx)
 	if err != nil {
 		return api.Login{}, err
@@ -124,7 +128,7 @@ func (t *Tray) signInElsewhere(ctx context.Context) (api.Login, error) {
 	opened := make(chan error, 1)
 	attempt, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	a := signin.Attempt{Client: t.Client, Mode: api.ModeCode, Purpose: api.PurposeSession, Dialog: signin.Dialog{
+	a := signin.Attempt{Client: t.Client, Edge: edge, Mode: api.ModeCode, Purpose: api.PurposeSession, Dialog: signin.Dialog{
 		Show: func(l api.Login) {
 			page.Show(l)
 			t.say(ctx, "Sign in: open "+l.URL+" anywhere")

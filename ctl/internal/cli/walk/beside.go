@@ -48,9 +48,13 @@ func (w *Walk) beside(ctx context.Context, edge string, c companion, do func(con
 // taker is who takes wanted logins in the words of read.
 func (w *Walk) taker(edge string, noBrowser bool, read terminal.Reader) *signin.Taker {
 	mode, reason := w.Term.LoginMode(noBrowser)
-	return signin.NewTaker(signin.Taker{
-		Client: w.Client, Mode: mode, Edge: edge, Dialog: w.Term.Dialog(mode, reason, read), Done: w.loginDone,
-	})
+	t := signin.Taker{Client: w.Client, Mode: mode, Edge: edge, Dialog: w.Term.Dialog(mode, reason, read), Done: w.loginDone}
+	if mode == api.ModeLoopback && !w.Term.Silent {
+		t.Other = func(ctx context.Context, edge string) (api.Login, error) {
+			return w.byCode(ctx, edge, api.PurposeSession, read)
+		}
+	}
+	return signin.NewTaker(t)
 }
 
 // loginDone tells how a login ended that was taken beside.

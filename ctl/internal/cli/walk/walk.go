@@ -93,5 +93,14 @@ func (w *Walk) Login(ctx context.Context, edge string, noBrowser bool, purpose a
 
 func (w *Walk) login(ctx context.Context, edge string, mode api.LoginMode, reason string, purpose api.LoginPurpose, read terminal.Reader) (api.Login, error) {
 	attempt := signin.Attempt{Client: w.Client, Edge: edge, Mode: mode, Purpose: purpose, Dialog: w.Term.Dialog(mode, reason, read)}
-	return attempt.Run(ctx)
+	l, err := attempt.Run(ctx)
+	if mode == api.ModeLoopback && !w.Term.Silent && signin.WrongMode(err) {
+		return w.byCode(ctx, edge, purpose, read)
+	}
+	return l, err
+}
+
+// byCode is login where the edge takes no other mode.
+func (w *Walk) byCode(ctx context.Context, edge string, purpose api.LoginPurpose, read terminal.Reader) (api.Login, error) {
+	return w.login(ctx, edge, api.ModeCode, "this edge signs in by a code alone", purpose, read)
 }

@@ -28,6 +28,7 @@ var reasons = map[wire.Code]words{
 	wire.CodeRevoked:       {api.CodeRevoked, "Revoked by an administrator", "Ask an administrator why, then sign in again: sallyport login"},
 	wire.CodeKeyCopied:     {api.CodeSessionEnded, "The session was ended: an old copy of its token was shown", hintLogin + ". If you did not restore a backup, tell an administrator."},
 	wire.CodeBadToken:      {api.CodeInvalid, "The code or token is not valid", "Check it for typing errors, or ask for a new one."},
+	wire.CodeLoginMode:     {api.CodeLoginMode, "The edge takes another kind of sign-in", hintLogin},
 	wire.CodeRefused:       {api.CodeLoginRefused, "The login was refused", hintLogin},
 	wire.CodeAbandoned:     {api.CodeLoginAbandoned, "The login was abandoned", hintLogin},
 	wire.CodeNoConnector:   {api.CodeNoConnector, "No host serves this hostname now", hintHost},
