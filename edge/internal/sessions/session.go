@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/policy"
@@ -28,6 +29,15 @@ type Session struct {
 	// EndedAt and End are set once the session is over.
 	EndedAt *time.Time   `json:"ended_at,omitempty"`
 	End     *wire.Reason `json:"end,omitempty"`
+}
+
+// Or is s where it says of person and machine what now says, else now: many rows can
+// share one.
+func (s *Session) Or(now Session) *Session {
+	if s.ID == now.ID && s.Key == now.Key && s.DeviceName == now.DeviceName && s.OSUser == now.OSUser && reflect.DeepEqual(s.Person, now.Person) {
+		return s
+	}
+	return &now
 }
 
 // NewSession is what Create needs to know.

@@ -132,7 +132,7 @@ func (t *Table) may(l Link, s *stream) *wire.Reason {
 		why = t.cfg.Denied(x.hostname, d.Contact)
 		d.Rule = "no rule names the port"
 	}
-	s.session, s.rule, s.version = session, d.Rule, d.Version
+	s.session, s.rule, s.version = x.session.Or(session), d.Rule, d.Version
 	if why != nil {
 		rec := t.record(s)
 		rec.Event, rec.Outcome, rec.Reason = audit.EventDecision, audit.Refused, string(wire.CodeDenied)
@@ -201,7 +201,7 @@ func (t *Table) sendGrant(l Link, s *stream) *wire.Reason {
 }
 
 func (t *Table) record(s *stream) audit.Record {
-	rec := decide.PersonRecord(s.session)
+	rec := decide.PersonRecord(*s.session)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec.DaemonAddress, rec.Trunk, rec.Stream, rec.Trace = s.trunk.address, s.trunk.id.String(), s.id.String(), s.trace.String()

@@ -128,7 +128,7 @@ func (t *Table) restoreLocked(l Link, ref wire.StreamRef) (*trunk, *wire.Reason)
 		return nil, decide.TooMany("too many streams")
 	}
 	s := &stream{
-		id: ref.Stream, trunk: x, started: time.Now(), granted: true, old: true, session: session, rule: d.Rule, version: d.Version,
+		id: ref.Stream, trunk: x, started: time.Now(), granted: true, old: true, session: x.session.Or(session), rule: d.Rule, version: d.Version,
 	}
 	if why := t.learnHostLocked(l, s, ref); why != nil {
 		return nil, why

@@ -23,7 +23,7 @@ func (t *Table) Resume(l Link, id wire.TrunkID, m *wire.ResumeStream) (*Open, *w
 	if cur := t.streams[s.id]; cur != nil {
 		s.from = cur.trunk.id
 	}
-	s.session = y.session
+	s.session = &y.session
 	return &Open{t, s, l}, t.fitsLocked(s)
 }
 
@@ -37,16 +37,16 @@ func (t *Table) fitsLocked(s *stream) *wire.Reason {
 		return decide.Over(why)
 	}
 	cur, y := t.streams[s.id], s.trunk
-	if cur == nil {
-		if s.id.IsZero() {
-			return decide.UsedBefore()
-		}
+	switch {
+	case cur == nil && !s.id.IsZero():
 		return nil
+	case cur == nil || !cur.granted:
+		return decide.UsedBefore()
 	}
 	x := cur.trunk
 	before, now := cur.session.Person, s.session.Person
 	switch {
-	case !cur.granted, x.clientKey != y.clientKey, before.Issuer != now.Issuer, before.Subject != now.Subject,
+	case x.clientKey != y.clientKey, before.Issuer != now.Issuer, before.Subject != now.Subject,
 		x.hostname != y.hostname, cur.port != s.port:
 		return decide.UsedBefore()
 	case cur.cut != nil:

@@ -123,7 +123,7 @@ type stream struct {
 	from    wire.TrunkID
 
 	// Set while it is decided, before granted.
-	session sessions.Session
+	session *sessions.Session // mostly the trunk's
 	rule    string
 	version int64
 
