@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
@@ -81,12 +81,13 @@ func (c *Control) isRegistered(platform string) bool {
 		return false
 	}
 	defer s.Close()
-	have, err := s.Config()
-	if err != nil || have.StartType != mgr.StartAutomatic {
+	command, start, err := configOf(s.Handle)
+	if err != nil || start != mgr.StartAutomatic {
 		return false
 	}
-	line, err := windows.DecomposeCommandLine(have.BinaryPathName)
-	return err == nil && slices.EqualFunc(line, append([]string{c.Program}, c.arguments(platform)...), strings.EqualFold)
+	// The library quotes the program, Wine's installer does not.
+	want := strings.Join(append([]string{c.Program}, c.arguments(platform)...), " ")
+	return strings.EqualFold(strings.ReplaceAll(command, `"`, ""), want)
 }
 
 // unregistered leaves out of an error what does not matter once the service is gone: the
@@ -96,4 +97,20 @@ func (c *Control) unregistered(err error) error {
 		return nil
 	}
 	return err
+}
+
+// configOf is the command line of a service, and when it starts. (That of package mgr asks
+// for more, which Wine does not know.)
+func configOf(h windows.Handle) (command string, start uint32, err error) {
+	for size := uint32(1 << 10); ; {
+		b := make([]byte, size)
+		c := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&b[0]))
+		err := windows.QueryServiceConfig(h, c, size, &size)
+		switch {
+		case err == nil:
+			return windows.UTF16PtrToString(c.BinaryPathName), c.StartType, nil
+		case !errors.Is(err, windows.ERROR_INSUFFICIENT_BUFFER) || size <= uint32(len(b)):
+			return "", 0, err
+		}
+	}
 }
