@@ -36,6 +36,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/daemon/internal/link/dial"
 	"github.com/sallyport/sallyport/daemon/internal/link/trunks"
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/wire"
 )
 
@@ -143,7 +144,7 @@ type Link struct {
 	log     *slog.Logger
 	now     func() time.Time
 	dialer  *dial.Dialer
-	tasks   tasks
+	tasks   crew.Tasks
 	trunks  *trunks.Pool
 	reports reports
 	// poked has one slot: try now, because something is wanted or has changed.
@@ -205,7 +206,7 @@ func New(c Config) *Link {
 	l.facts.sick = make(map[string]bool)
 	l.trunks = trunks.New(trunks.Config{
 		Cert: c.Cert, Keys: c.Keys, Log: l.log, Online: l.instance, Settling: l.settling, Session: l.session, Dial: l.DialEdge,
-		Report: l.Report, Changed: l.changed, Go: l.tasks.run,
+		Report: l.Report, Changed: l.changed, Go: l.tasks.Run,
 		Making: wire.DeadAfter, Verdict: l.timing.Verdict, ResumeWindow: c.ResumeWindow, LaneQuiet: l.timing.LaneQuiet,
 	})
 	l.reports.init()
@@ -239,13 +240,13 @@ func (t Timing) withDefaults() Timing {
 func (l *Link) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l.tasks.start(ctx)
-	l.tasks.run(l.tend)
+	l.tasks.Start(ctx)
+	l.tasks.Run(l.tend)
 	l.keep(ctx)
 	cancel()
 	l.update(func(f *facts) { f.stopped, f.problem = true, nil })
 	l.trunks.CloseAll(&wire.Reason{Code: wire.CodeClosed, Text: "the daemon stopped"})
-	l.tasks.wait()
+	l.tasks.Wait()
 	return nil
 }
 
@@ -254,7 +255,7 @@ func (l *Link) Run(ctx context.Context) error {
 func (l *Link) Wake() {
 	l.trunks.Probe()
 	if inst := l.current(); inst != nil {
-		l.tasks.run(func(ctx context.Context) { inst.probe(ctx) })
+		l.tasks.Run(func(ctx context.Context) { inst.probe(ctx) })
 		return
 	}
 	l.mu.Lock()

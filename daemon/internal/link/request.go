@@ -122,7 +122,7 @@ func (l *Link) Redeem(ctx context.Context, m *wire.LoginRedeem) (*wire.LoginDone
 
 // CancelLogin gives an attempt up. It does not wait.
 func (l *Link) CancelLogin(attempt string) {
-	l.tasks.run(func(ctx context.Context) {
+	l.tasks.Run(func(ctx context.Context) {
 		inst := l.current()
 		if inst == nil {
 			return // the edge forgets the attempt by itself
