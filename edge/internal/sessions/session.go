@@ -37,7 +37,8 @@ func (s *Session) Or(now Session) *Session {
 	if s.ID == now.ID && s.Key == now.Key && s.DeviceName == now.DeviceName && s.OSUser == now.OSUser && reflect.DeepEqual(s.Person, now.Person) {
 		return s
 	}
-	return &now
+	other := now // not &now: that would be made anew for each call
+	return &other
 }
 
 // NewSession is what Create needs to know.

@@ -107,13 +107,9 @@ func Passing(why *wire.Reason) bool {
 // the words are left.
 func Over(why *wire.Reason) *wire.Reason {
 	over := *why
-	switch why.Code {
-	case wire.CodeCarrierLost, wire.CodeConnectorLost, wire.CodeTicketFailed:
+	lost := why.Code == wire.CodeCarrierLost || why.Code == wire.CodeConnectorLost || why.Code == wire.CodeTicketFailed
+	if lost || Passing(why) {
 		over.Code = wire.CodeClosed
-	default:
-		if Passing(why) {
-			over.Code = wire.CodeClosed
-		}
 	}
 	return &over
 }
