@@ -20,9 +20,9 @@ func (o options) heading(what string) {
 
 // print prints a row and counts it.
 func (o options) print(r suite.Row, beside string) (failed int) {
-	survive := r.Cause.Want == suite.Survive
+	goesOn := r.Cause.Want == suite.Survive && !r.Cause.Ending
 	fmt.Fprintf(o.out, "%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
-		float64(r.Bytes)/(1<<20), seconds(7, r.Ended, !survive), seconds(8, r.Resumed, survive), r.New.Seconds(),
+		float64(r.Bytes)/(1<<20), seconds(7, r.Ended, !goesOn), seconds(8, r.Resumed, goesOn), r.New.Seconds(),
 		float64(r.Memory)/(1<<20), beside, mark(errors.Join(r.Faults, r.Slow)))
 	switch {
 	case r.Faults != nil:

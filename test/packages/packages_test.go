@@ -27,12 +27,14 @@ var (
 )
 
 const (
-	origin  = "127.0.0.1:7870"
-	entry   = "127.0.0.1:9210"
-	app     = "tcp.site.com"
-	person  = "alice@site.com"
-	secret  = "correct horse battery staple 42"
-	maximum = 2.0 // of systemd-analyze security
+	origin = "127.0.0.1:7870"
+	entry  = "127.0.0.1:9210"
+	// lowEntry is an administrator's, whom alone the service lets have such a port.
+	lowEntry = "127.0.0.1:443"
+	app      = "tcp.site.com"
+	person   = "alice@site.com"
+	secret   = "correct horse battery staple 42"
+	maximum  = 2.0 // of systemd-analyze security
 )
 
 // lacks is what the tests on a machine miss here, "" for nothing.
@@ -174,6 +176,7 @@ func (m *machine) world() {
 	m.sh("cp /var/lib/sallyport-edge/ca/ca.pem /home/alice/ca.pem && chmod 644 /home/alice/ca.pem")
 	m.as("alice", "sallyport edge use localhost:8443 --ca /home/alice/ca.pem")
 	m.as("alice", "sallyport forward add "+app+" "+entry)
+	m.run("sallyport", "forward", "add", app, lowEntry)
 	m.tunnelUp()
 }
 
@@ -267,8 +270,11 @@ func (m *machine) atBoot() {
 	if who := m.run("loginctl", "list-sessions", "--no-legend"); who != "" {
 		m.Errorf("somebody is logged in: %s", who)
 	}
-	if out := m.sh("ss -Hltn"); !strings.Contains(out, entry) {
-		m.Errorf("the forward is not bound after boot: %s", out)
+	out := m.sh("ss -Hltn")
+	for _, at := range []string{entry, lowEntry} {
+		if !strings.Contains(out, at+" ") {
+			m.Errorf("the forward %s is not bound after boot: %s", at, out)
+		}
 	}
 	m.tunnelUp()
 }

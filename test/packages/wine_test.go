@@ -199,6 +199,7 @@ func TestWindowsInstaller(t *testing.T) {
 	w.says("edge.site.com", windowsCtl, "edge", "list")
 	w.serviceVerbs()
 	w.ownersAlone()
+	w.choosesAtLogin()
 	w.trayActs()
 	w.must("msiexec", "/x", "again.msi", "/qn")
 	w.only("")
@@ -323,6 +324,21 @@ func (w *wine) ownersAlone() {
 	end := w.start("peer.exe", forward)
 	defer end()
 	w.says(`"waiting": 1`, windowsCtl, "forward", "list", "--json")
+}
+
+// choosesAtLogin: a person has the last word on what the machine's key starts for
+// everybody, and only for themselves.
+func (w *wine) choosesAtLogin() {
+	w.Helper()
+	w.says("The tray starts when you log in.", windowsCtl, "tray", "autostart")
+	w.says("The tray does not start when you log in.", windowsCtl, "tray", "autostart", "off")
+	w.says("The tray does not start when you log in.", windowsCtl, "tray", "autostart")
+	w.startsByItself()                                                // for others
+	w.must(`C:\Program Files\Sallyport\sallyport-tray.exe`, "-login") // it leaves at once
+	w.says("The tray starts when you log in.", windowsCtl, "tray", "autostart", "on")
+	if out, err := w.run("reg", "query", `HKCU\Software\Sallyport`, "/v", "NoTrayAtLogin"); err == nil {
+		w.Errorf("on, and still kept off: %s", out)
+	}
 }
 
 // start starts a program there, until end is called.

@@ -3,8 +3,8 @@ package trunk
 import "time"
 
 // ProbeTime is how long a connection has to show that it lives after a change of this
-// machine's network.
-const ProbeTime = 2 * time.Second
+// machine's network: with the burst of changes that is waited for it is below 2 s.
+const ProbeTime = 1500 * time.Millisecond
 
 // Probe ends a trunk or lane that shows no life within wait, as if its connection had
 // broken: this machine's network may be another one. One that lives is left alone. It

@@ -280,6 +280,18 @@ func TestCutStreamDoesNotComeBack(t *testing.T) {
 	}
 }
 
+// What a client ends while nothing carries it, nothing tells its host but the edge,
+// which does not wait for that host's word before.
+func TestEndedByItsClientWhileParked(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t, func(l *times) { l.report = time.Hour })
+	j.lose()
+	j.client.Send(&wire.StreamEnded{Trunk: j.ticket.Trunk, Stream: j.stream, Code: wire.CodeReset})
+	if m := expect[*wire.Cut](j.host); m.Stream != j.stream || m.Reason.Code != wire.CodeClosed {
+		t.Errorf("cut = %+v", m)
+	}
+}
+
 func TestParkedExpires(t *testing.T) {
 	t.Parallel()
 	j := newJoinedFor(t, time.Second, func(l *times) { l.park = 10 * time.Millisecond })

@@ -179,10 +179,14 @@ func Stalled(ctx context.Context, addr string, n int) ([]*net.TCPConn, error) {
 	return conns, err
 }
 
-// CloseAll closes those that were opened.
-func CloseAll(conns []*net.TCPConn) {
+// CloseAll closes those that were opened; others are zero.
+func CloseAll[C interface {
+	comparable
+	net.Conn
+}](conns []C) {
+	var none C
 	for _, c := range conns {
-		if c != nil {
+		if c != none {
 			c.Close()
 		}
 	}

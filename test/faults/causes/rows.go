@@ -22,7 +22,7 @@ const EdgeKilled = "edge killed with -9, and restarted"
 // Causes are all of them. Streams go on but where a process that holds their
 // sockets has ended, or where their window has run out.
 func Causes() []suite.Cause {
-	return slices.Concat(laneCauses(), passing(), cuts(), restarts(), ends(), silences(), traps())
+	return slices.Concat(laneCauses(), passing(), cuts(), restarts(), ends(), ended(), silences(), traps())
 }
 
 // large are streams of which many come to lanes, and which last a while.
@@ -101,6 +101,15 @@ func ends() []suite.Cause {
 		die("host daemon killed with -9, and restarted", 10*time.Second, during(time.Second, killHost, startHost)),
 		die("client daemon killed with -9, and restarted", 10*time.Second, during(time.Second, killClient, startClient)),
 		window,
+	}
+}
+
+// ended are streams that end while nothing carries them, each in its way: what each
+// end did is told to the other once it can be.
+func ended() []suite.Cause {
+	return []suite.Cause{
+		{Name: "FINs and resets of both ends while cut off, 8 s", Want: suite.Survive, Ending: true, Lasts: 4 * time.Second, New: 5 * time.Second,
+			Fault: during(8*time.Second, away, healAll)},
 	}
 }
 

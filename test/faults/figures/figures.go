@@ -66,7 +66,7 @@ func All() []Figure {
 		{ID: "S7", What: "hostile proxies and portals, name servers, certificates and paths between a signed-in client and its edge: the reason shown, nothing secret sent, back when they lead there", Scale: "whole: 12", Far: true, run: orSlow(middles.Portals, middles.ErrSlow)},
 		{ID: "H1", What: "20 peers of bad frames, 10,000 a minute each: others' p99, memory, log", Scale: "15 s of a minute", direct: true, run: badFrames},
 		{ID: "H1", What: "a flood at full speed: until the offender is cut", Scale: "20 peers, one after another", direct: true, run: floods},
-		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: stalledHandshakes},
+		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: orSlow(stalls.Handshakes, stalls.ErrLate)},
 		{ID: "H2", What: "bytes beyond the windows; all windows filled for readers that do not read, nothing acknowledged: memory, others", Scale: "1,500 streams, both ways", direct: true, run: windows},
 		{ID: "H5", What: "streams reset before their Verdict, as fast as it goes: those that reach policy; others' p99", Scale: "8 s", direct: true, run: earlyResets},
 		{ID: "H6", What: "hostile hosts: an error at the client or an honest replica instead, never another's identity", Scale: "whole", run: hostileHosts},
@@ -76,7 +76,7 @@ func All() []Figure {
 		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},
 		{ID: "L3", What: "requests of web pages against every listener", Scale: "whole: 720 each", direct: true, run: onMachine((*machine.Machine).Pages)},
 		{ID: "L7", What: "an OS user removed, and another made with the same number", Scale: "whole", direct: true, run: onMachine((*machine.Machine).Reused)},
-		{ID: "H9", What: "a flipped bit in a handshake of a link", Scale: "200 of 4,096 offsets, each way", run: flippedBits},
+		{ID: "H9", What: "a flipped bit at every byte of a link's first 4 KiB, and at some later", Scale: "whole: 4,096 and 1,000 later, each way", run: flippedBits},
 	}
 }
 

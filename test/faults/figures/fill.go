@@ -11,6 +11,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/test/bench/load"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer/speak"
 	"github.com/sallyport/sallyport/test/faults/suite"
@@ -134,7 +135,7 @@ func fillClient(ctx context.Context, _ *suite.World, s *hostilepeer.Stage) (held
 		return nil, 0, err
 	}
 	conns := []net.Conn{l, t, first}
-	held = func() { closeAll(conns) }
+	held = func() { load.CloseAll(conns) }
 	go l.AwaitKind(0, time.Hour) // answers pings; ends with the link
 	f := newFiller(t)
 	admit := func(stream uint32) {

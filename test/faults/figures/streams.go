@@ -31,8 +31,11 @@ func manyStreams(ctx context.Context, w *suite.World) (string, error) {
 		size := []uint64{0, 1, 100, 8 << 10, 64 << 10, 256 << 10}[turn%6]
 		plans := w.Plans(atOnce, size, 0)
 		for i := range plans {
-			if i%5 == 4 {
+			switch i % 10 {
+			case 4:
 				plans[i].Kind, plans[i].Up = ledger.Reset, 1+size/2
+			case 9:
+				plans[i].Kind, plans[i].Down = ledger.OriginReset, 1+size/2
 			}
 		}
 		t := w.Streams(ctx, plans, time.Minute)

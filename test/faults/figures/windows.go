@@ -124,7 +124,7 @@ func listenDeaf(ctx context.Context) (*deafListener, error) {
 		for {
 			c, err := l.Accept()
 			if err != nil {
-				closeAll(conns)
+				load.CloseAll(conns)
 				return
 			}
 			conns = append(conns, c)

@@ -169,7 +169,7 @@ func ending(act func(sc *scene)) play {
 func stallsHalfWay(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
 	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(1)))
 	sc.local.Read(make([]byte, 1)) // once it has come, so has the Verdict
-	speak.WriteAll(sc.trunk, speak.Yframe(speak.YData, 0, 1, 1000, speak.Edata(996)[:10]))
+	sc.trunk.Stall()
 	start := time.Now()
 	sc.trunk.Await(0xff, within)
 	if d := time.Since(start); d >= within {

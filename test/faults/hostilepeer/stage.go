@@ -50,7 +50,7 @@ func (s *Stage) Prepare(ctx context.Context) error {
 		}
 	}
 	for _, id := range []*speak.Identity{s.ClientID, s.other} {
-		if err := s.signIn(ctx, id); err != nil {
+		if err := speak.SignIn(ctx, s.Edge, id, s.Browser); err != nil {
 			return err
 		}
 	}
@@ -59,18 +59,6 @@ func (s *Stage) Prepare(ctx context.Context) error {
 		return err
 	}
 	return speak.Enrol(ctx, s.Edge, s.HostID, token)
-}
-
-func (s *Stage) signIn(ctx context.Context, id *speak.Identity) error {
-	l, err := speak.OpenLink(ctx, s.Edge, id)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	if _, err := l.Hello(id, "client", nil); err != nil {
-		return err
-	}
-	return l.Login(ctx, id, s.Browser)
 }
 
 // Program is one of those under attack.

@@ -127,7 +127,13 @@ func trunks() []Behaviour {
 			return speak.Ydata(1, speak.Eframe(speak.ERst, speak.Words("reset", "x\nlevel=ERROR msg=owned", "")))
 		})},
 		{Name: "RST with lengths that lie", play: bytesOn(func([]byte) []byte { return speak.Ydata(1, speak.Eframe(speak.ERst, []byte{200, 'x', 0, 0})) })},
-		{Name: "frame that stalls half way", Rests: true, Within: 15 * time.Second, play: bytesOn(func([]byte) []byte { return speak.Yframe(speak.YData, 0, 1, 1000, make([]byte, 10)) })},
+		{Name: "frame that stalls half way", Rests: true, Within: 15 * time.Second, play: onTrunk(func(t *speak.Trunk, l *speak.Link) error {
+			_, err := t.Stream(l, 1)
+			if err == nil {
+				t.Stall()
+			}
+			return err
+		})},
 		{Name: "stream without OPEN", Rests: true, Within: 12 * time.Second, play: plainOn(func() []byte { return speak.Yopen(1) })},
 		{Name: "a flipped bit", play: func(ctx context.Context, s *Stage, within time.Duration) (Outcome, time.Duration, error) {
 			return onTrunk(func(t *speak.Trunk, _ *speak.Link) error {

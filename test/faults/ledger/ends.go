@@ -35,7 +35,7 @@ func (c *Client) Run(ctx context.Context, dial Dial, plan Plan, patience time.Du
 	defer stop()
 	nc.SetLinger(0) // whatever ends it before its time is to be a reset
 	p := &player{plan: plan, conn: nc, book: &c.book, src: source(plan.Seed ^ uint64(plan.Stream)), ctx: ctx}
-	if err := p.client(); err != nil || plan.Kind == Reset {
+	if err := p.client(); err != nil || plan.Kind.resets(Up) {
 		return err
 	}
 	return nc.SetLinger(-1)
@@ -66,12 +66,13 @@ func (p *player) client() error {
 		}
 		return p.volley(true)
 	case Reset:
-		err := p.send(Up, p.plan.Up, p.plan.header())
-		if err == nil {
-			// The reset is to overtake nothing: the server says when all is there.
-			_, err = io.ReadFull(p.conn, make([]byte, 1))
+		return p.reset(Up, p.plan.Up, p.plan.header())
+	case OriginReset:
+		if _, err := p.conn.Write(p.plan.header()); err != nil {
+			return err
 		}
-		return err
+		p.receive(Down, p.plan.Down) // how it ended is in its entry
+		return nil
 	}
 	p.sent = make(chan error, 1)
 	go func() { p.sent <- p.up() }() // ends with the connection
@@ -95,6 +96,9 @@ type Server struct {
 
 // Entries are what this end has seen so far.
 func (s *Server) Entries() []Entry { return s.book.list() }
+
+// Knows says whether a stream has come to this end.
+func (s *Server) Knows(stream uint32) bool { return s.book.knows(stream) }
 
 // Forget drops the entries of directions that have ended.
 func (s *Server) Forget() { s.book.forget() }
@@ -137,9 +141,10 @@ func (s *Server) handle(ctx context.Context, raw net.Conn) {
 	if err != nil {
 		return
 	}
+	s.book.begin(plan.Stream)
 	p := &player{plan: plan, conn: nc, book: &s.book, src: source(plan.Seed ^ ^uint64(plan.Stream)), ctx: ctx}
 	nc.SetLinger(0)
-	if p.server() == nil {
+	if p.server() == nil && !plan.Kind.resets(Down) {
 		nc.SetLinger(-1)
 	}
 }
@@ -149,8 +154,10 @@ func (p *player) server() error {
 	case PingPong:
 		return p.volley(false)
 	case Reset:
-		p.awaitReset()
+		p.receive(Up, p.plan.Up) // how it ended is in its entry
 		return nil
+	case OriginReset:
+		return p.reset(Down, p.plan.Down, nil)
 	case HalfClosed:
 		if err := p.receive(Up, p.plan.Up); err != nil {
 			return err
@@ -168,23 +175,4 @@ func (p *player) down() error {
 		return err
 	}
 	return p.conn.CloseWrite()
-}
-
-// awaitReset reads all, says so with a byte, and then wants a reset.
-func (p *player) awaitReset() {
-	e := p.book.open(Entry{Stream: p.plan.Stream, Kind: Reset, Direction: Up, Sent: p.plan.Up, WantReset: true})
-	c := newChecker(sequence{p.plan.Seed, p.plan.Stream, Up})
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := p.conn.Read(buf)
-		c.write(buf[:n])
-		if n > 0 && c.run.to == p.plan.Up {
-			p.conn.Write([]byte{1})
-		}
-		if err != nil {
-			received, faults := c.end()
-			p.book.close(e, received, faults, err)
-			return
-		}
-	}
 }

@@ -167,6 +167,22 @@ func (t Tally) Broken() error {
 type book struct {
 	mu      sync.Mutex
 	entries []*Entry
+	known   map[uint32]bool // streams that have begun
+}
+
+func (b *book) begin(stream uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known == nil {
+		b.known = map[uint32]bool{}
+	}
+	b.known[stream] = true
+}
+
+func (b *book) knows(stream uint32) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known[stream]
 }
 
 func (b *book) open(e Entry) *Entry {

@@ -108,11 +108,12 @@ func TestAllKinds(t *testing.T) {
 	for i := range 4 {
 		plans = append(plans, Plan{Seed: 1, Stream: uint32(100 + i), Kind: Reset, Up: 100_000})
 	}
+	plans = append(plans, Ending(1, 200, 8, 100*time.Millisecond)...)
 	if err := c.RunAll(t.Context(), dial, plans, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	tally := settle(t, s, &c, 2*16+4)
-	if err := tally.Broken(); err != nil || tally.Survived != 20 || tally.Streams != 20 {
+	tally := settle(t, s, &c, 2*16+4+2+2+4*2)
+	if err := tally.Broken(); err != nil || tally.Survived != 28 || tally.Streams != 28 {
 		t.Errorf("%+v: %v", tally, err)
 	}
 }

@@ -22,13 +22,19 @@ const (
 	Idle
 	// HalfClosed sends a request and its FIN at once; the answer comes slowly.
 	HalfClosed
-	// Reset sends what the plan has up, then resets.
+	// Reset sends what the plan has up, hears that all is there, and resets.
 	Reset
+	// OriginReset is Reset the other way.
+	OriginReset
 )
 
 func (k Kind) String() string {
-	return [...]string{"?", "bulk", "ping-pong", "idle", "half-closed", "reset"}[min(k, 5)]
+	return [...]string{"?", "bulk", "ping-pong", "idle", "half-closed", "reset", "reset by the origin"}[min(k, OriginReset)]
 }
+
+// resets says whether the end that sends a direction ends a stream of this kind with a
+// reset.
+func (k Kind) resets(d Direction) bool { return k == Reset && d == Up || k == OriginReset && d == Down }
 
 // Plan is one stream. The client sends it ahead of its bytes.
 type Plan struct {
@@ -38,7 +44,8 @@ type Plan struct {
 	// Up and Down are the bytes of each direction.
 	Up, Down uint64
 	// Lasts is how long the stream is to take at least: its bytes are spread
-	// over that time. 0 is as fast as it goes.
+	// over that time, but for one that is reset, whose end alone waits. 0 is as fast as
+	// it goes.
 	Lasts time.Duration
 }
 
@@ -62,7 +69,7 @@ func (p Plan) header() []byte {
 }
 
 func parseHeader(b []byte) (Plan, error) {
-	if len(b) != headerSize || [4]byte(b) != magic || b[4] < byte(Bulk) || b[4] > byte(Reset) {
+	if len(b) != headerSize || [4]byte(b) != magic || b[4] < byte(Bulk) || b[4] > byte(OriginReset) {
 		return Plan{}, errHeader
 	}
 	return Plan{
@@ -71,7 +78,8 @@ func parseHeader(b []byte) (Plan, error) {
 	}, nil
 }
 
-// Mixed gives n plans of all kinds but Reset, which last for a time at least.
+// Mixed gives n plans of all kinds but those that are reset, which last for a time at
+// least.
 func Mixed(seed uint64, first uint32, n int, bulk uint64, lasts time.Duration) []Plan {
 	plans := make([]Plan, n)
 	for i := range plans {
@@ -87,6 +95,18 @@ func Mixed(seed uint64, first uint32, n int, bulk uint64, lasts time.Duration) [
 		case 3:
 			p.Kind, p.Up, p.Down = HalfClosed, 100, bulk/4
 		}
+		plans[i] = p
+	}
+	return plans
+}
+
+// Ending gives n plans of a little each, which come to all of the ends that a stream
+// can have, after a time at least.
+func Ending(seed uint64, first uint32, n int, lasts time.Duration) []Plan {
+	plans := make([]Plan, n)
+	for i := range plans {
+		p := Plan{Seed: seed, Stream: first + uint32(i), Up: 4096, Down: 4096, Lasts: lasts}
+		p.Kind = [...]Kind{Reset, OriginReset, Idle, HalfClosed}[i%4]
 		plans[i] = p
 	}
 	return plans
@@ -151,9 +171,10 @@ func (p *player) piece(total uint64) int {
 	return 1 + p.src.below(largest)
 }
 
-// lasts is how long a direction takes: the request of a half-closed stream none.
+// lasts is how long a direction takes: the request of a half-closed stream none, and
+// what is before a reset.
 func (p *player) lasts(d Direction) time.Duration {
-	if p.plan.Kind == HalfClosed && d == Up {
+	if p.plan.Kind == HalfClosed && d == Up || p.plan.Kind.resets(d) {
 		return 0
 	}
 	return p.plan.Lasts
@@ -189,7 +210,7 @@ func (p *player) wait(d time.Duration) error {
 func (p *player) receive(d Direction, total uint64) error {
 	e := p.book.open(Entry{
 		Stream: p.plan.Stream, Kind: p.plan.Kind, Direction: d, Sent: total,
-		WantReset: p.plan.Kind == Reset,
+		WantReset: p.plan.Kind.resets(d),
 	})
 	c := newChecker(sequence{p.plan.Seed, p.plan.Stream, d})
 	buf := make([]byte, 64<<10)
@@ -198,6 +219,9 @@ func (p *player) receive(d Direction, total uint64) error {
 		c.write(buf[:n])
 		if n > 0 {
 			p.book.note(e, c.run.to)
+		}
+		if n > 0 && c.run.to == total && p.plan.Kind.resets(d) {
+			p.conn.Write([]byte{1}) // a reset overtakes nothing: all is there
 		}
 		if err != nil {
 			received, faults := c.end()
@@ -211,6 +235,19 @@ func (p *player) receive(d Direction, total uint64) error {
 			return err
 		}
 	}
+}
+
+// reset sends a direction, hears that all is there, and leaves the reset that is due to
+// whoever closes.
+func (p *player) reset(d Direction, total uint64, out []byte) error {
+	start := time.Now()
+	if err := p.send(d, total, out); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(p.conn, make([]byte, 1)); err != nil {
+		return err
+	}
+	return p.wait(time.Until(start.Add(p.plan.Lasts)))
 }
 
 // told is the error of a connection that ended too early with an EOF. A kernel

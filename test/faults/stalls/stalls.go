@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package stalls has frames stall half way on links, trunks and lanes (H7 of the
-// project's goals), and calls beside them.
+// Package stalls has connections stall before their hello, and frames half way on links,
+// trunks and lanes (H3 and H7 of the project's goals), and calls beside them.
 package stalls
 
 import (

@@ -102,15 +102,14 @@ func (w *World) Streams(ctx context.Context, plans []ledger.Plan, patience time.
 func (w *World) Begun(ctx context.Context, plans []ledger.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	for {
-		_, theirs := w.entries(&ledger.Client{}, plans)
-		if len(theirs) >= len(plans) {
-			return nil
-		}
-		if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
-			return fmt.Errorf("%d of %d streams begun at the origin", len(theirs), len(plans))
+	for i, p := range plans {
+		for !w.server.Knows(p.Stream) {
+			if pause(ctx, 10*time.Millisecond); ctx.Err() != nil {
+				return fmt.Errorf("of %d streams %d have begun at the origin, and the next has not", len(plans), i)
+			}
 		}
 	}
+	return nil
 }
 
 // Recovered says how long it takes until a new connection works.

@@ -33,6 +33,9 @@ type Cause struct {
 	Bulk  uint64
 	// Streams is how many there are at most; 0: as many as asked for.
 	Streams int
+	// Ending: the streams send a little and come to their ends, FINs and resets of both
+	// sides, when they have lasted; it leaves out Bulk.
+	Ending bool
 	// Slow says that it waits for a time limit; the short form leaves it out.
 	Slow bool
 	// App is the ledger's app that the streams are of; "": the first.

@@ -43,12 +43,15 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
 	}
 	plans := w.plans(n, c.Bulk, c.Lasts)
+	if c.Ending {
+		plans = w.ending(n, c.Lasts)
+	}
 	var client ledger.Client
 	var wg sync.WaitGroup
 	players, quit := context.WithCancel(ctx)
 	defer quit()
 	wg.Go(func() { client.RunAll(players, w.dialApp(c.App), plans, patience) }) // what came is in the entries
-	if err := w.allBegun(ctx, &client, plans); err != nil {
+	if err := w.Begun(ctx, plans); err != nil {
 		faults = append(faults, err)
 	}
 	pause(ctx, begun)
@@ -118,22 +121,6 @@ func (r Row) judgeTimes() error {
 		return fmt.Errorf("slow: streams went on after %s, at most %s wanted", r.Resumed.Round(time.Millisecond), limit)
 	}
 	return nil
-}
-
-// allBegun waits until every stream is known at both ends.
-func (w *World) allBegun(ctx context.Context, c *ledger.Client, plans []ledger.Plan) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	for {
-		mine, theirs := w.entries(c, plans)
-		if len(mine) >= len(plans) && len(theirs) >= len(plans) {
-			return nil
-		}
-		pause(ctx, 10*time.Millisecond)
-		if ctx.Err() != nil {
-			return fmt.Errorf("%d of %d streams begun at the client, %d at the origin", len(mine), len(plans), len(theirs))
-		}
-	}
 }
 
 // over waits until every direction has ended at both ends.

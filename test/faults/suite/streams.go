@@ -49,6 +49,12 @@ func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
 	return ledger.Mixed(w.seed, last-uint32(n)+1, n, bulk, lasts)
 }
 
+// ending gives the next n streams, which come to their ends after a time.
+func (w *World) ending(n int, lasts time.Duration) []ledger.Plan {
+	last := uint32(w.stream.Add(uint64(n)))
+	return ledger.Ending(w.seed, last-uint32(n)+1, n, lasts)
+}
+
 func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
 	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream.Add(1)), Kind: kind, Up: up, Down: down, Lasts: lasts}
 }

@@ -16,11 +16,8 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	t.cfg.Meter.Replayed(m.BytesReplayed)
 	t.mu.Lock()
 	s := t.streams[m.Stream]
-	if s == nil {
-		t.mu.Unlock()
-		return
-	}
 	switch {
+	case s == nil:
 	case l.Role() == wire.RoleHost && l.Key() == s.trunk.hostKey && s.granted:
 		s.figures = m
 		if m.Code == wire.CodeNeverOpened && !s.resumes {
@@ -47,12 +44,17 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 	t.mu.Unlock()
 }
 
-// endSoonLocked ends a stream unless its host's word comes first.
+// endSoonLocked ends a stream unless its host's word comes first, which does not come
+// where nothing carries the client's end to it.
 func (t *Table) endSoonLocked(s *stream) {
 	if s.timer != nil || t.stopped {
 		return
 	}
-	s.timer = time.AfterFunc(t.cfg.ReportTime, func() { t.askHost(s) })
+	wait := t.cfg.ReportTime
+	if s.trunk.parked {
+		wait = 0
+	}
+	s.timer = time.AfterFunc(wait, func() { t.askHost(s) })
 }
 
 // askHost has the host end a stream that its client calls over, and gives it

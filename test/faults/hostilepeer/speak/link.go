@@ -203,6 +203,19 @@ func (l *Link) Hello(id *Identity, role string, more Object) (Message, error) {
 	return m, nil
 }
 
+// SignIn signs a key's person in, on a link of its own; browser is as for Login.
+func SignIn(ctx context.Context, e Edge, id *Identity, browser func(context.Context, string) (string, error)) error {
+	l, err := OpenLink(ctx, e, id)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if _, err := l.Hello(id, "client", nil); err != nil {
+		return err
+	}
+	return l.Login(ctx, id, browser)
+}
+
 // Login signs the identity in; browser acts on the page and gives the code.
 func (l *Link) Login(ctx context.Context, id *Identity, browser func(context.Context, string) (string, error)) error {
 	verifier := sha256.Sum256([]byte(RandomHex(16)))
@@ -254,4 +267,23 @@ func (l *Link) Register(hostnames ...string) (Message, error) {
 		tunnels = append(tunnels, Object{"hostname": h})
 	}
 	return l.Call(KindRegister, Object{"tunnels": tunnels})
+}
+
+// HonestHello opens a new link up to its welcome, and says how long that took.
+func HonestHello(ctx context.Context, e Edge) (time.Duration, error) {
+	id, err := NewIdentity()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	l, err := OpenLink(ctx, e, id)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Conn.Close()
+	m, err := l.Hello(id, "host", nil)
+	if err == nil && m.Kind != KindWelcome {
+		err = fmt.Errorf("answered with kind %d", m.Kind)
+	}
+	return time.Since(began), err
 }

@@ -105,6 +105,8 @@ type Trunk struct {
 	ID string
 	// Host names the process that a client has met, as tickets of lanes want it.
 	Host Object
+	// Mute answers no pings: an answer would be taken for the rest of a frame that stalls.
+	Mute bool
 	// frames of the envelope that are not whole, by stream.
 	parts map[uint32][]byte
 }
@@ -118,7 +120,7 @@ type event struct {
 	Body   []byte
 }
 
-// Next gives what comes next; pings are answered.
+// Next gives what comes next; pings are answered, where it is not mute.
 func (t *Trunk) Next(deadline time.Time) (event, error) {
 	for s, b := range t.parts {
 		if len(b) < 4 {
@@ -139,7 +141,9 @@ func (t *Trunk) Next(deadline time.Time) (event, error) {
 		e := event{yamux: h[1], flags: binary.BigEndian.Uint16(h[2:]), Stream: binary.BigEndian.Uint32(h[4:])}
 		n := binary.BigEndian.Uint32(h[8:])
 		if e.yamux == YPing && e.flags&YSYN != 0 {
-			WriteAll(t, Yframe(YPing, YACK, 0, n, nil))
+			if !t.Mute {
+				WriteAll(t, Yframe(YPing, YACK, 0, n, nil))
+			}
 			continue
 		}
 		if e.yamux != YData {
@@ -155,6 +159,12 @@ func (t *Trunk) Next(deadline time.Time) (event, error) {
 		}
 		return t.Next(deadline)
 	}
+}
+
+// Stall begins a frame of stream 1, and says no more.
+func (t *Trunk) Stall() {
+	t.Mute = true
+	WriteAll(t, Yframe(YData, 0, 1, 1000, Edata(996)[:10]))
 }
 
 // Await gives the first frame of the envelope of a kind.
