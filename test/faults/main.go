@@ -107,32 +107,39 @@ func (o options) play(ctx context.Context) (failed int, err error) {
 	return failed + n, errors.Join(err, werr)
 }
 
+// part is some of the faults, and whether they are wanted.
+type part struct {
+	wanted bool
+	play   func(options, context.Context) (failed int, err error)
+}
+
 // playWaiting plays faults of a network, most of whose time is waiting, and beside
-// them those in WebSockets, hostile peers, and those of a daemon's state.
+// them, one after another, those of a daemon's state, hostile peers, and those in
+// WebSockets.
 func (o options) playWaiting(ctx context.Context) (failed int, err error) {
-	parts := []struct {
-		wanted bool
-		play   func(options, context.Context) (int, error)
-	}{
-		{o.network || o.figures && o.anyFar(), options.playNetwork},
-		{o.causes && !o.short, options.playWeb},
-		{o.hostile, options.playHostile},
-		{o.state, options.playState},
+	lanes := [][]part{
+		{{o.network || o.figures && o.anyFar(), options.playNetwork}},
+		{{o.state, options.playState}, {o.hostile, options.playHostile}, {o.causes && !o.short, options.playWeb}},
 	}
 	type came struct {
 		printed      bytes.Buffer
 		failed, fell int
 		err          error
 	}
-	var all [4]came
+	all := make([]came, len(lanes))
 	var wg sync.WaitGroup
-	for i, part := range parts {
-		if !part.wanted || ctx.Err() != nil {
-			continue
-		}
+	for i, lane := range lanes {
 		mine, x := o, &all[i]
 		mine.out, mine.fell = &x.printed, &x.fell
-		wg.Go(func() { x.failed, x.err = part.play(mine, ctx) })
+		wg.Go(func() {
+			for _, p := range lane {
+				if !p.wanted || ctx.Err() != nil {
+					continue
+				}
+				n, err := p.play(mine, ctx)
+				x.failed, x.err = x.failed+n, errors.Join(x.err, err)
+			}
+		})
 	}
 	wg.Wait()
 	for i := range all {

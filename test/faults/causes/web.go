@@ -14,10 +14,17 @@ import (
 // WebCauses are all that are played in WebSockets. What a connection there is
 // nobody sees from outside, so that all of a daemon are cut at once.
 func WebCauses() []suite.FarCause {
-	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: 200_000_000} }
+	const some, whole = 200_000_000, 1_000_000_000
+	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: some} }
 	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
 		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
+	}
+	// quiet are those that last long by themselves.
+	quiet := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
+		c := cuts(name, resume, fault)
+		c.Lasts, c.Bulk, c.Copy = 40*time.Second, 16<<20, whole
+		return c
 	}
 	// A hundred are a crowd, which shares its trunk.
 	lanes := cuts("all of the client cut, streams in lanes", 10*time.Second, inLanes(cut(false, nil)))
@@ -27,6 +34,9 @@ func WebCauses() []suite.FarCause {
 		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
 		cuts("all of the host cut", 10*time.Second, cut(true, nil)),
 		cuts("edge killed with -9, and restarted", 15*time.Second, during(2*time.Second, killEdge, startEdge)),
+		cuts("edge ended by SIGTERM, and restarted", 15*time.Second, restartEdge),
+		quiet("silent middle at the client, 20 s", trunkDead, during(20*time.Second, hole(false), healAll)),
+		quiet("client paused for 30 s", trunkDead, paused(theClient, 30*time.Second)),
 	}
 }
 
