@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -37,6 +38,12 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 		}
 		os.Exit(code)
+	case "circles":
+		go endOfCircles(50 * time.Millisecond)
+		for {
+		}
+	case "slow":
+		<-time.After(time.Hour)
 	case "writer":
 		writer(os.Args[len(os.Args)-1])
 	}
@@ -164,6 +171,23 @@ func copyFile(t *testing.T, from, to string) {
 	b, err := os.ReadFile(from)
 	must(t, err)
 	must(t, os.WriteFile(to, b, 0o600))
+}
+
+// A probe that goes in circles has found damage; one that only takes long has not, and
+// nothing is put in the file's place.
+func TestCirclesAndSlowDisks(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	must(t, err)
+	probe := func(role string, timeout time.Duration) error {
+		return probeBy(timeout, "/usr/bin/env", roleEnv+"="+role, exe)(t.Context(), "state.db")
+	}
+	if err := probe("circles", time.Minute); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "in circles") {
+		t.Errorf("circles: %v", err)
+	}
+	if err := probe("slow", 50*time.Millisecond); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "did not come to an end in 50ms") {
+		t.Errorf("slow: %v", err)
+	}
 }
 
 func TestBackupDamagedToo(t *testing.T) {

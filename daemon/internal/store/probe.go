@@ -12,6 +12,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/sallyport/sallyport/internal/procs"
 )
 
 // Exit codes of a process that runs Probe, for ProbeBy. 2 is how a Go program
@@ -24,13 +26,22 @@ const (
 	ProbeNewer   = 4
 )
 
-// probeTimeout: a healthy database is read in milliseconds; a damaged one can
-// lead in circles.
-const probeTimeout = 5 * time.Second
+// A damaged database can lead in circles. Processor time tells that from a machine that
+// is slow or busy: a healthy one takes a few milliseconds of it, and some for each MiB.
+const (
+	circles       = time.Second
+	circlesPerMiB = 100 * time.Millisecond
+	circlesEvery  = 20 * time.Millisecond // between two looks
+	// probeTimeout says nothing of the file: its disk may be slow.
+	probeTimeout = 30 * time.Second
+)
 
-// Probe reads a database file whole, in this process, which may die of it. The
-// number is the exit code to end with.
+// Probe reads a database file whole, in this process, which may die of it, and which it
+// ends itself where that leads in circles. The number is the exit code to end with.
 func Probe(file string, s Sealer) (int, error) {
+	if info, err := os.Stat(file); err == nil {
+		go endOfCircles(circles + time.Duration(info.Size()>>20)*circlesPerMiB) // ends with the process
+	}
 	err := probeFile(file, s, len(migrations), true)
 	switch {
 	case err == nil:
@@ -41,6 +52,19 @@ func Probe(file string, s Sealer) (int, error) {
 		return ProbeNewer, err
 	}
 	return ProbeError, err
+}
+
+// endOfCircles ends this process once it has taken so much more processor time. Where
+// the system does not say, probeTimeout is left.
+func endOfCircles(limit time.Duration) {
+	first, ok := procs.CPU()
+	for now := first; ok && now-first < limit; now, ok = procs.CPU() {
+		time.Sleep(circlesEvery)
+	}
+	if ok {
+		fmt.Println(errProbeHangs)
+		os.Exit(ProbeDamaged)
+	}
 }
 
 // ProbeIn probes a file of a state directory with the key that is beside it.
@@ -85,8 +109,12 @@ func probeFile(file string, s Sealer, newest int, pages bool) error {
 // ProbeBy returns a Config.Probe that runs a program with the file's path as its
 // last argument; the program calls Probe and ends with its number.
 func ProbeBy(program string, args ...string) func(ctx context.Context, file string) error {
+	return probeBy(probeTimeout, program, args...)
+}
+
+func probeBy(timeout time.Duration, program string, args ...string) func(ctx context.Context, file string) error {
 	return func(ctx context.Context, file string) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errProbeHangs)
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it did not come to an end in %s: is its disk slow?", timeout))
 		defer cancel()
 		var out bytes.Buffer
 		cmd := exec.CommandContext(ctx, program, append(args[:len(args):len(args)], file)...)
@@ -101,8 +129,8 @@ func ProbeBy(program string, args ...string) func(ctx context.Context, file stri
 			return fmt.Errorf("probe %s: %w", file, err)
 		}
 		switch {
-		case errors.Is(context.Cause(ctx), errProbeHangs):
-			return fmt.Errorf("%w: %w", ErrDamaged, errProbeHangs)
+		case ctx.Err() != nil:
+			return fmt.Errorf("probe %s: %w", file, context.Cause(ctx))
 		case exit.ExitCode() == ProbeDamaged, exit.ExitCode() == probeDied:
 			return fmt.Errorf("%w: %s", ErrDamaged, said)
 		case exit.ExitCode() == ProbeNewer:
@@ -112,4 +140,4 @@ func ProbeBy(program string, args ...string) func(ctx context.Context, file stri
 	}
 }
 
-var errProbeHangs = errors.New("reading it did not come to an end")
+var errProbeHangs = errors.New("reading it leads in circles")
