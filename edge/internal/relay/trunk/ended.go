@@ -1,6 +1,7 @@
 package trunk
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sallyport/sallyport/edge/internal/audit"
@@ -30,29 +31,28 @@ func (t *Table) StreamEnded(l Link, m *wire.StreamEnded) {
 		t.mu.Unlock()
 		return
 	case l.Role() == wire.RoleClient && l.Key() == s.trunk.clientKey:
-		s.ended = true
-		if s.figures == nil {
-			s.figures = m
+		wait := t.cfg.ReportTime
+		if s.trunk.parked && s.cut == nil && !s.ended {
+			wait = 0 // nothing but this tells its host
 		}
+		s.ended = true
+		s.figures = cmp.Or(s.figures, m)
 		if decide.OfHost(m.Code) {
 			t.cfg.Registry.Failed(s.trunk.session.ID, s.trunk.host)
 		}
 		if s.granted {
-			t.endSoonLocked(s)
+			t.endInLocked(s, wait)
 		}
 	}
 	t.mu.Unlock()
 }
 
-// endSoonLocked ends a stream unless its host's word comes first, which does not come
-// where nothing carries the client's end to it.
-func (t *Table) endSoonLocked(s *stream) {
-	if s.timer != nil || t.stopped {
+// endSoonLocked ends a stream unless its host's word comes first.
+func (t *Table) endSoonLocked(s *stream) { t.endInLocked(s, t.cfg.ReportTime) }
+
+func (t *Table) endInLocked(s *stream, wait time.Duration) {
+	if t.stopped || s.timer != nil && (wait > 0 || !s.timer.Stop()) {
 		return
-	}
-	wait := t.cfg.ReportTime
-	if s.trunk.parked {
-		wait = 0
 	}
 	s.timer = time.AfterFunc(wait, func() { t.askHost(s) })
 }
