@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport/sallyport/test/faults/causes"
 	"github.com/sallyport/sallyport/test/faults/figures"
 	"github.com/sallyport/sallyport/test/faults/hostilepeer"
 	"github.com/sallyport/sallyport/test/faults/machine"
@@ -101,7 +102,7 @@ func (o options) verdict() string {
 func (o options) play(ctx context.Context) (failed int, err error) {
 	fmt.Printf("seed %d\n", o.seed)
 	if o.causes || o.figures {
-		failed, err = o.playLoopback(ctx)
+		failed, err = o.playLoopback(ctx, false)
 	}
 	n, werr := o.playWaiting(ctx)
 	return failed + n, errors.Join(err, werr)
@@ -113,13 +114,14 @@ type part struct {
 	play   func(options, context.Context) (failed int, err error)
 }
 
-// playWaiting plays faults of a network, most of whose time is waiting, and beside
-// them, one after another, those of a daemon's state, hostile peers, and those in
-// WebSockets.
+// playWaiting plays what is no less true beside others, most of whose time is waiting:
+// faults of a network; those of a daemon's state and hostile peers; those of a loopback
+// that wait for time limits, and those in WebSockets.
 func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	lanes := [][]part{
-		{{o.network || o.figures && o.anyFar(), options.playNetwork}},
-		{{o.state, options.playState}, {o.hostile, options.playHostile}, {o.causes && !o.short, options.playWeb}},
+		{{o.network || len(o.far()) > 0, options.playNetwork}},
+		{{o.state, options.playState}, {o.hostile, options.playHostile}},
+		{{o.causes || o.figures, options.playResting}, {o.causes && !o.short, options.playWeb}},
 	}
 	type came struct {
 		printed      bytes.Buffer
@@ -170,30 +172,46 @@ func (o options) onLoopback(ctx context.Context, play func(*suite.World) (failed
 	return failed, err
 }
 
-func (o options) playLoopback(ctx context.Context) (failed int, err error) {
+// playLoopback plays causes and figures of a loopback: those that rest, or the others.
+func (o options) playLoopback(ctx context.Context, rest bool) (failed int, err error) {
+	var some []suite.Cause
+	if o.causes {
+		some = slices.DeleteFunc(causes.Causes(), func(c suite.Cause) bool { return c.Slow != rest || !o.plays(c) })
+	}
+	figures := o.figuresOf(func(f figures.Figure) bool { return !f.Far && f.Rests == rest })
+	if len(some)+len(figures) == 0 {
+		return 0, nil
+	}
 	return o.onLoopback(ctx, func(w *suite.World) (failed int, err error) {
-		if o.causes {
-			failed += o.playCauses(ctx, w)
-		}
-		if o.figures {
-			failed += o.playFigures(ctx, w, false)
-		}
-		return failed, nil
+		return o.playCauses(ctx, w, some) + o.playFigures(ctx, w, figures), nil
 	})
 }
 
-// anyFar says whether a figure is to be played on a network.
-func (o options) anyFar() bool {
-	return slices.ContainsFunc(figures.All(), func(f figures.Figure) bool { return f.Far && o.run.MatchString(f.ID+" "+f.What) })
+// playResting plays those of them that rest.
+func (o options) playResting(ctx context.Context) (failed int, err error) {
+	return o.playLoopback(ctx, true)
 }
 
-// playFigures prints a row for each figure of a kind of World.
-func (o options) playFigures(ctx context.Context, w *suite.World, far bool) (failed int) {
+// figuresOf are the figures of a kind that are to be played.
+func (o options) figuresOf(kind func(figures.Figure) bool) []figures.Figure {
+	if !o.figures {
+		return nil
+	}
+	return slices.DeleteFunc(figures.All(), func(f figures.Figure) bool { return !kind(f) || !o.run.MatchString(f.ID+" "+f.What) })
+}
+
+// far are the figures that are to be played on a network.
+func (o options) far() []figures.Figure {
+	return o.figuresOf(func(f figures.Figure) bool { return f.Far })
+}
+
+// playFigures prints a row for each figure.
+func (o options) playFigures(ctx context.Context, w *suite.World, some []figures.Figure) (failed int) {
+	if len(some) == 0 {
+		return 0
+	}
 	fmt.Fprintf(o.out, "\n%-4s %s\n", "id", "figure (scale): what came")
-	for _, f := range figures.All() {
-		if f.Far != far || !o.run.MatchString(f.ID+" "+f.What) {
-			continue
-		}
+	for _, f := range some {
 		if ctx.Err() != nil {
 			return failed + 1
 		}

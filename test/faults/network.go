@@ -104,9 +104,7 @@ func (o options) playFar(ctx context.Context) (failed int, err error) {
 	if o.network {
 		failed += o.playFarCauses(ctx, w)
 	}
-	if o.figures {
-		failed += o.playFigures(ctx, w, true)
-	}
+	failed += o.playFigures(ctx, w, o.far())
 	if failed > 0 && o.verbose {
 		fmt.Fprintln(os.Stderr, w.Logs())
 	}

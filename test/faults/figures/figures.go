@@ -26,6 +26,8 @@ type Figure struct {
 	Scale string
 	// Far wants a World of suite.OpenFar.
 	Far bool
+	// Rests: most of it is time limits, and it may be played beside others.
+	Rests bool
 	// direct: it is timed, so the client does without its proxy.
 	direct bool
 	run    func(ctx context.Context, w *suite.World) (got string, err error)
@@ -59,7 +61,7 @@ func All() []Figure {
 		{ID: "S1", What: "streams of all kinds, half-closes, 1-byte writes, resets, faults on: byte by byte", Scale: "4,000 of 100,000, up to 256 KiB", run: manyStreams},
 		{ID: "S2", What: "edge killed with -9 under 500 streams; descriptors back after 10 s; nobody asked to log in", Scale: "1 of 50 daemons, up to 8 MiB", run: killedEdge},
 		{ID: "S2", What: "the same where streams do not resume: reset; goroutines, descriptors", Scale: "1 of 50 daemons, up to 8 MiB", run: killedUnresumed},
-		{ID: "S3", What: "cut and heal, over and over: every stream survives, no leak", Scale: "40 s of cycles", run: cycles},
+		{ID: "S3", What: "cut and heal, over and over: every stream survives, no leak", Scale: "40 s of cycles", Rests: true, run: cycles},
 		{ID: "S4", What: "one stream never read and one at 1 KiB/s beside a bulk stream: others' p99 and throughput against quiet", Scale: "whole", direct: true, run: stalledReaders},
 		{ID: "S5", What: "5 % loss, 300 ms, reordering, 64 kbit/s: a login and 10 streams, no false disconnect", Scale: "60 s of 10 min", Far: true, run: badNetwork},
 		{ID: "S6", What: "links back after an edge restart; live traffic meanwhile against quiet", Scale: "whole: 1,000 links", direct: true, run: fleetBack},
@@ -69,8 +71,8 @@ func All() []Figure {
 		{ID: "H3", What: "connections stalled at each stage: honest handshake, culled", Scale: "whole: 5,000", run: orSlow(stalls.Handshakes, stalls.ErrLate)},
 		{ID: "H2", What: "bytes beyond the windows; all windows filled for readers that do not read, nothing acknowledged: memory, others", Scale: "1,500 streams, both ways", direct: true, run: windows},
 		{ID: "H5", What: "streams reset before their Verdict, as fast as it goes: those that reach policy; others' p99", Scale: "8 s", direct: true, run: earlyResets},
-		{ID: "H6", What: "hostile hosts: an error at the client or an honest replica instead, never another's identity", Scale: "whole", run: hostileHosts},
-		{ID: "H7", What: "a frame that stalls half way on links, trunks and lanes, towards edge, host and client: others' calls, culled", Scale: "whole", run: orSlow(stalls.Frames, stalls.ErrSlow)},
+		{ID: "H6", What: "hostile hosts: an error at the client or an honest replica instead, never another's identity", Scale: "whole", Rests: true, run: hostileHosts},
+		{ID: "H7", What: "a frame that stalls half way on links, trunks and lanes, towards edge, host and client: others' calls, culled", Scale: "whole", Rests: true, run: orSlow(stalls.Frames, stalls.ErrSlow)},
 		{ID: "L1", What: "every route of the control API, by its owner, others, administrators, nobody; a flood beside the owner", Scale: "whole: 10,000 calls", run: onMachine((*machine.Machine).Control)},
 		{ID: "L2", What: "another OS user at a forward, in five manners; its owner; the cost of the check", Scale: "whole: 10,000 each", direct: true, run: onMachine((*machine.Machine).Ports)},
 		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},
