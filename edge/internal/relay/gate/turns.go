@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Turns lets few TLS handshakes compute at a time, so that a thousand daemons
-// that come back at once do not stand in the way of what lives. A handshake that
-// waits for its peer holds no turn: who stalls keeps nobody. Addresses take their
+// Turns lets few TLS handshakes compute at a time, and in a crowd rest as long as they
+// computed, so that a thousand daemons that come back at once do not stand in the way of
+// what lives. A handshake that waits for its peer holds no turn: who stalls keeps nobody. Addresses take their
 // turns one after another, so that one that brings a thousand handshakes makes
 // others wait for one of them, not for all.
 type Turns struct {
@@ -36,16 +36,17 @@ func NewTurns(n int) *Turns {
 // used for the handshake; call its Finish after that.
 func (t *Turns) Begin(c net.Conn, addr netip.Addr, deadline time.Time) *Handshake {
 	h := &Handshake{Conn: c, turns: t, prefix: PrefixOf(addr), deadline: deadline}
-	t.take(h.prefix)
+	h.began = t.take(h.prefix)
 	return h
 }
 
-func (t *Turns) take(prefix netip.Prefix) {
+// take waits for a turn, and says when it began.
+func (t *Turns) take(prefix netip.Prefix) time.Time {
 	t.mu.Lock()
 	if t.free > 0 {
 		t.free--
 		t.mu.Unlock()
-		return
+		return time.Now()
 	}
 	l := t.lines[prefix]
 	if l == nil {
@@ -56,9 +57,28 @@ func (t *Turns) take(prefix netip.Prefix) {
 	l.waiting = append(l.waiting, turn)
 	t.mu.Unlock()
 	<-turn
+	return time.Now()
 }
 
-func (t *Turns) give() {
+// maxRest bounds the rest after a turn, whose length is also that of what else the
+// machine did meanwhile.
+const maxRest = 2 * time.Millisecond
+
+// give passes a turn on that began at a time: in a crowd after a rest.
+func (t *Turns) give(began time.Time) {
+	t.mu.Lock()
+	crowd := len(t.next) > 0
+	if !crowd {
+		t.free++
+	}
+	t.mu.Unlock()
+	if crowd {
+		time.AfterFunc(min(time.Since(began), maxRest), t.pass)
+	}
+}
+
+// pass gives a turn to who waits.
+func (t *Turns) pass() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.next) == 0 {
@@ -82,6 +102,7 @@ type Handshake struct {
 	turns    *Turns
 	prefix   netip.Prefix
 	deadline time.Time
+	began    time.Time // of the turn that it has
 	finished atomic.Bool
 }
 
@@ -90,9 +111,9 @@ func (h *Handshake) Read(p []byte) (int, error) {
 	if h.finished.Load() {
 		return h.Conn.Read(p)
 	}
-	h.turns.give()
+	h.turns.give(h.began)
 	n, err := h.Conn.Read(p)
-	h.turns.take(h.prefix)
+	h.began = h.turns.take(h.prefix)
 	if err == nil && time.Now().After(h.deadline) {
 		return 0, os.ErrDeadlineExceeded // not worth computing any more
 	}
@@ -102,6 +123,6 @@ func (h *Handshake) Read(p []byte) (int, error) {
 // Finish gives the turn back for good.
 func (h *Handshake) Finish() {
 	if !h.finished.Swap(true) {
-		h.turns.give()
+		h.turns.give(h.began)
 	}
 }

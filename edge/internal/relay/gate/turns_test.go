@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -80,4 +81,35 @@ func inLine(t *Turns) (n int) {
 		n += len(l.waiting)
 	}
 	return n
+}
+
+// In a crowd a turn rests as long as it computed, and not for long; alone it does not.
+func TestTurnsRest(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ computes, rests time.Duration }{{time.Millisecond, time.Millisecond}, {time.Second, maxRest}} {
+		synctest.Test(t, func(t *testing.T) {
+			turns := NewTurns(1)
+			addr := netip.MustParseAddr("192.0.2.1")
+			first := turns.Begin(nil, addr, time.Time{})
+			came := make(chan time.Time)
+			go func() { // ends when its turn has come and gone
+				second := turns.Begin(nil, addr, time.Time{})
+				came <- time.Now()
+				second.Finish()
+			}()
+			<-time.After(tt.computes)
+			synctest.Wait()
+			over := time.Now()
+			first.Finish()
+			if got := (<-came).Sub(over); got != tt.rests {
+				t.Errorf("after %s it rests for %s, want %s", tt.computes, got, tt.rests)
+			}
+			synctest.Wait()
+			over = time.Now()
+			turns.Begin(nil, addr, time.Time{}).Finish()
+			if got := time.Since(over); got != 0 {
+				t.Errorf("a turn alone waits for %s", got)
+			}
+		})
+	}
 }
