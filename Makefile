@@ -43,6 +43,9 @@ test: deps build race fuzzseeds ## everything CI checks: tests (with -race where
 # Where deps installs everything, a test that something is missing for fails.
 test: export SALLYPORT_ALL := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo 1)
 
+# Where the tray's stories keep their screenshots.
+test e2e packagestest: export SALLYPORT_SHOTS ?= $(CURDIR)/$(BIN)/shots
+
 .PHONY: race
 race: ## the tests of the concurrent rooms under the race detector (plain where there is no C compiler)
 	@if command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null; then \
@@ -110,7 +113,7 @@ dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (D
 ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
 
 .PHONY: packagestest
-packagestest: ## packages and installer on a booted systemd, and with SysV init and OpenRC (root; makes a Debian tree once; 6 minutes)
+packagestest: ## packages and installer on a booted systemd, and with SysV init, OpenRC and rpm, and under Wine (root; makes a Debian tree once; 8 minutes)
 	@test/scripts/distdeps.sh && test/scripts/rootfs.sh '$(ROOTFS)'
 	$(MAKE) dist DIST=-quick
 	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v .

@@ -107,9 +107,41 @@ func (r *release) wxs() ([]byte, error) {
 	var b bytes.Buffer
 	err = tmpl.Execute(&b, map[string]any{
 		"ProductID": r.guid("product"), "PackageID": r.guid("package"), "Version": version, "Next": next,
-		"Service": service, "Arguments": strings.Join(append(service.Arguments, service.FileArguments...), " "),
+		"Components": components(service), "Arguments": strings.Join(append(service.Arguments, service.FileArguments...), " "),
 	})
 	return b.Bytes(), err
+}
+
+// msiComponent is what the MSI takes for one: a file, with the service that it is, or a
+// value of the registry.
+type msiComponent struct {
+	ID, GUID string
+	File     string
+	Service  *manifest.Service
+	Value    *manifest.Value
+}
+
+// components are those of the manifest. Where who installs says another directory,
+// what names ours names that.
+func components(service *manifest.Service) []msiComponent {
+	var all []msiComponent
+	add := func(place string, c msiComponent) {
+		c.ID, c.GUID = fmt.Sprintf("Component%d", len(all)+1), guidText(sha256.Sum256([]byte("sallyport component "+place)))
+		all = append(all, c)
+	}
+	for _, e := range manifest.MSIEntries() {
+		c := msiComponent{File: filepath.Base(e.From)}
+		if e.Path == service.Program {
+			c.Service = service
+		}
+		add(e.Path, c)
+	}
+	for _, v := range manifest.MSIValues() {
+		place := v.Key + `\` + v.Name
+		v.Text = strings.ReplaceAll(v.Text, manifest.WindowsDir+`\`, "[INSTALLDIR]")
+		add(place, msiComponent{Value: &v})
+	}
+	return all
 }
 
 // guid is another one for each version and the same for each build of it.

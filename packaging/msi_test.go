@@ -1,8 +1,12 @@
 package main
 
 import (
+	"encoding/xml"
+	"path"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/manifest"
 )
 
 func TestMSIVersion(t *testing.T) {
@@ -49,6 +53,27 @@ func TestWXSReplacesItsOwnVersion(t *testing.T) {
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+// TestWXSHasTheManifest: each row is in it, and what names the directory follows it.
+func TestWXSHasTheManifest(t *testing.T) {
+	t.Parallel()
+	text, err := (&release{version: "v1.2.3"}).wxs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := xml.Unmarshal(text, new(struct{})); err != nil {
+		t.Errorf("%v in %s", err, text)
+	}
+	want := []string{`Value="&#34;[INSTALLDIR]sallyport-tray.exe&#34; -login"`, `<ServiceInstall Id="Service" Name="sallyportd"`}
+	for _, e := range manifest.MSIEntries() {
+		want = append(want, `Source="`+path.Base(e.From)+`"`)
+	}
+	for _, w := range want {
+		if strings.Count(string(text), w) != 1 {
+			t.Errorf("%d of %s in %s", strings.Count(string(text), w), w, text)
 		}
 	}
 }

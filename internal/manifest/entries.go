@@ -11,7 +11,7 @@ func Entries(goos string) []Entry {
 	case "darwin":
 		return darwin
 	}
-	return nil // windows: the rows are those of the MSI, see packaging
+	return nil // windows: nothing but the MSI installs, see MSIEntries
 }
 
 // EntriesOf are the rows of some parts.

@@ -119,7 +119,7 @@ func Services(goos string) []Service {
 	}
 	switch goos {
 	case "windows":
-		daemon.Program, daemon.Account = `C:\Program Files\Sallyport\sallyportd.exe`, ""
+		daemon.Program, daemon.Account = WindowsDir+`\sallyportd.exe`, ""
 		daemon.State, daemon.LogDir = `C:\ProgramData\Sallyport`, `C:\ProgramData\Sallyport\log`
 		daemon.FileArguments = []string{"--service", "--log-file", daemon.LogDir + `\sallyportd.log`}
 		return []Service{daemon}

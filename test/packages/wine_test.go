@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport/internal/manifest"
 )
 
 const wineProgram = "/usr/lib/wine/wine64"
@@ -288,9 +291,7 @@ func (w *wine) startsByItself() {
 	if out := w.must("reg", "query", serviceKey, "/v", "Start"); !strings.Contains(out, automatic) {
 		w.Errorf("the service does not start at boot: %s", out)
 	}
-	if out := w.must("reg", "query", runKey, "/v", "Sallyport"); !strings.Contains(out, `"C:\Program Files\Sallyport\sallyport-tray.exe" -login`) {
-		w.Errorf("the tray does not start at login: %s", out)
-	}
+	w.compareWithManifest()
 	log, err := os.ReadFile(w.at("ProgramData/Sallyport/log/sallyportd.log"))
 	if err != nil {
 		w.Error(err)
@@ -300,6 +301,31 @@ func (w *wine) startsByItself() {
 	for line := range strings.Lines(string(log)) {
 		if strings.Contains(line, "after a crash") && !strings.Contains(line, "set recovery of sallyportd after an error") {
 			w.Errorf("after a crash: %s", line)
+		}
+	}
+}
+
+// compareWithManifest holds what the MSI has put there against the manifest, both ways.
+func (w *wine) compareWithManifest() {
+	w.Helper()
+	var want, got []string
+	for _, e := range manifest.MSIEntries() {
+		want = append(want, strings.TrimPrefix(e.Path, manifest.WindowsDir+`\`))
+	}
+	list, err := os.ReadDir(w.at(programFiles))
+	if err != nil {
+		w.Error(err)
+	}
+	for _, f := range list {
+		got = append(got, f.Name())
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		w.Errorf("the MSI has put %q there, the manifest says %q", got, want)
+	}
+	for _, v := range manifest.MSIValues() {
+		if out := w.must("reg", "query", `HKLM\`+v.Key, "/v", v.Name); !strings.Contains(out, v.Text) {
+			w.Errorf("%s is %s, the manifest says %s", v.Name, out, v.Text)
 		}
 	}
 }
