@@ -127,6 +127,8 @@ func (r *release) contents(t target, p manifest.Part, f manifest.Format) []conte
 		c := content{Src: filepath.Join(r.dir(t), filepath.FromSlash(e.From)), Dst: e.Path,
 			FileInfo: fileInfo{uint32(e.Mode), e.OwnerName(), e.GroupName(), r.mtime()}}
 		switch {
+		case e.IsDir():
+			c.Src, c.Type = "", "dir"
 		case e.IsConfig():
 			c.Type = "config|noreplace"
 		case f == manifest.RPM && strings.HasPrefix(e.Path, "/usr/share/man/"):

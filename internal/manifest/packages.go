@@ -17,7 +17,8 @@ const (
 // PackageEntries are the rows of one package: those of its part, at the places
 // of the format's family, and the documents that such a package has to have.
 // Directories that belong to an account are left out, for a package's scripts
-// make them once the account is there.
+// make them once the account is there. One of an rpm's own is there for rpm to take it
+// away.
 func PackageEntries(f Format, p Part) []Entry {
 	var out []Entry
 	for _, e := range EntriesOf("linux", []Part{p}) {
@@ -31,7 +32,8 @@ func PackageEntries(f Format, p Part) []Entry {
 	}
 	name := string(p)
 	if f == RPM {
-		return append(out, Entry{Part: p, Path: path.Join("/usr/share/licenses", name, "LICENSE"), From: "LICENSE", Mode: file})
+		licences := path.Join("/usr/share/licenses", name)
+		return append(out, Entry{Part: p, Path: licences, Mode: program}, Entry{Part: p, Path: path.Join(licences, "LICENSE"), From: "LICENSE", Mode: file})
 	}
 	return append(out,
 		Entry{Part: p, Path: path.Join("/usr/share/doc", name, "copyright"), From: "share/copyright", Mode: file},

@@ -12,9 +12,8 @@ import (
 )
 
 // backWithin is how long the daemon may take until it serves, and until it is
-// back after a kill. Two seconds are promised; the rest is for a machine that
-// has other things to do.
-const backWithin = 4 * time.Second
+// back after a kill: what is promised.
+const backWithin = 2 * time.Second
 
 // TestSysV is the installer, and then the package, where there is no systemd and
 // scripts in /etc/init.d are all there is.
