@@ -113,7 +113,7 @@ dist: ## deb, rpm, MSI, tarballs, checksums and bills of materials into dist/ (D
 ROOTFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sallyport-test/bookworm
 
 .PHONY: packagestest
-packagestest: ## packages and installer on a booted systemd, and with SysV init, OpenRC and rpm, and under Wine (root; makes a Debian tree once; 8 minutes)
+packagestest: ## packages and installer on a booted systemd, and with SysV init, OpenRC and rpm, and under Wine (root; makes a Debian tree once; 4 minutes)
 	@test/scripts/distdeps.sh && test/scripts/rootfs.sh '$(ROOTFS)'
 	$(MAKE) dist DIST=-quick
 	cd test/packages && SALLYPORT_DIST=$(CURDIR)/dist SALLYPORT_ROOTFS='$(ROOTFS)' CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v .

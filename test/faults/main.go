@@ -126,8 +126,10 @@ func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	type came struct {
 		printed      bytes.Buffer
 		failed, fell int
+		took         time.Duration
 		err          error
 	}
+	began := time.Now()
 	all := make([]came, len(lanes))
 	var wg sync.WaitGroup
 	for i, lane := range lanes {
@@ -141,10 +143,14 @@ func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 				n, err := p.play(mine, ctx)
 				x.failed, x.err = x.failed+n, errors.Join(x.err, err)
 			}
+			x.took = time.Since(began)
 		})
 	}
 	wg.Wait()
 	for i := range all {
+		if all[i].printed.Len() > 0 {
+			fmt.Fprintf(o.out, "\nbeside each other, lane %d of %d, in %s\n", i+1, len(all), all[i].took.Round(time.Second))
+		}
 		o.out.Write(all[i].printed.Bytes())
 		failed += all[i].failed
 		*o.fell += all[i].fell

@@ -18,17 +18,19 @@ func WebCauses() []suite.FarCause {
 	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: some} }
 	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
-		return web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
+		c := web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
+		c.Bulk = 8 << 20 // they share two cores with others
+		return c
 	}
 	// quiet are those that last long by themselves.
 	quiet := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		c := cuts(name, resume, fault)
-		c.Lasts, c.Bulk, c.Copy = 40*time.Second, 16<<20, whole
+		c.Lasts, c.Copy = 40*time.Second, whole
 		return c
 	}
 	// A hundred are a crowd, which shares its trunk.
 	lanes := cuts("all of the client cut, streams in lanes", 10*time.Second, inLanes(cut(false, nil)))
-	lanes.Streams = 6
+	lanes.Streams, lanes.Bulk = 6, 32<<20
 	return []suite.FarCause{
 		lanes,
 		cuts("all of the client cut", 10*time.Second, cut(false, nil)),
