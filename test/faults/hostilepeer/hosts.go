@@ -165,10 +165,16 @@ func ending(act func(sc *scene)) play {
 	})
 }
 
+// settle sends a byte of an admitted stream 1 and waits for it: once it has come, so has
+// the Verdict, which an end of the connection may else overtake.
+func (sc *scene) settle() {
+	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(1)))
+	sc.local.Read(make([]byte, 1))
+}
+
 // stallsHalfWay waits until the client leaves the trunk; its streams wait for another.
 func stallsHalfWay(_ context.Context, sc *scene, within time.Duration) (Outcome, time.Duration, error) {
-	speak.WriteAll(sc.trunk, speak.Ydata(1, speak.Edata(1)))
-	sc.local.Read(make([]byte, 1)) // once it has come, so has the Verdict
+	sc.settle()
 	sc.trunk.Stall()
 	start := time.Now()
 	sc.trunk.Await(0xff, within)
@@ -211,8 +217,8 @@ func hosts() []Behaviour {
 		{Name: "yamux RST in the middle", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YRST, 1, 0, nil) })},
 		{Name: "yamux FIN without a FIN", play: admitted(func() []byte { return speak.Yframe(speak.YWindow, speak.YFIN, 1, 0, nil) })},
 		// Its streams wait for another trunk, so nothing breaks at the client.
-		{Name: "TLS ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Conn.(*tls.Conn).Close() })},
-		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.trunk.Raw().Close() })},
+		{Name: "TLS ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.settle(); sc.trunk.Conn.(*tls.Conn).Close() })},
+		{Name: "TCP ends in order in the middle", Want: []Outcome{Borne}, play: ending(func(sc *scene) { sc.settle(); sc.trunk.Raw().Close() })},
 		// Its kernel acknowledges, so it is dead after a minute only (rule 18).
 		{Name: "go-away, then silence", Want: []Outcome{Borne}, Rests: true, Within: 15 * time.Second, play: admitted(func() []byte { return speak.Yframe(speak.YGoAway, 0, 0, 0, nil) })},
 		{Name: "frame that stalls half way, from a host", Want: []Outcome{Borne}, Rests: true, Within: 15 * time.Second, play: onAdmitted(stallsHalfWay)},
