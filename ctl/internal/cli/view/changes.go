@@ -60,7 +60,8 @@ func resumed(name string, before, now *api.Resuming, more uint64) []string {
 	return lines
 }
 
-// SessionChange is the lines that tell that access ended, with the reason.
+// SessionChange is the lines that tell that access ended, with the reason: also of a
+// session that began since before, as not each status is seen.
 func SessionChange(before, now []api.Session) []string {
 	was := map[string]api.SessionState{}
 	for _, s := range before {
@@ -68,7 +69,7 @@ func SessionChange(before, now []api.Session) []string {
 	}
 	var lines []string
 	for _, s := range now {
-		if was[s.ID] != api.SessionActive || s.State == api.SessionActive {
+		if state, known := was[s.ID]; s.State == api.SessionActive || known && state != api.SessionActive {
 			continue
 		}
 		p := s.Problem

@@ -86,7 +86,7 @@ func TestSessionChange(t *testing.T) {
 		{"revoked", active, session(api.SessionEnded, &api.Problem{Title: "revoked", Detail: "by carol", Hint: "ask"}), []string{"access as a@b ended: revoked: by carol", "hint: ask"}},
 		{"expired", active, session(api.SessionExpired, nil), []string{"access as a@b ended: the session is over", "hint: sallyport login"}},
 		{"over before", session(api.SessionEnded, nil), session(api.SessionEnded, nil), nil},
-		{"first seen as over", nil, session(api.SessionEnded, nil), nil},
+		{"begun and over since", nil, session(api.SessionEnded, nil), []string{"access as a@b ended: the session is over", "hint: sallyport login"}},
 		{"still there", active, active, nil},
 	}
 	for _, tt := range tests {

@@ -73,7 +73,7 @@ func (w *Walk) loginDone(l api.Login, err error) {
 // nobody to take it, a wanted login is told.
 func (w *Walk) watch(ctx context.Context, edge string, c companion) error {
 	var before []api.Session
-	told := ""
+	first, told := true, ""
 	for ev, err := range w.Client.Watch(ctx) {
 		if err != nil {
 			return err
@@ -88,8 +88,10 @@ func (w *Walk) watch(ctx context.Context, edge string, c companion) error {
 			told = l.ID
 		}
 		now := sessionsAt(ev.Status, edge)
-		w.Term.Note(view.SessionChange(before, now)...)
-		before = now
+		if !first { // what was over before this began is no news
+			w.Term.Note(view.SessionChange(before, now)...)
+		}
+		before, first = now, false
 	}
 	return nil
 }
