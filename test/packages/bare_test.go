@@ -31,14 +31,10 @@ func TestSysV(t *testing.T) {
 
 // TestOpenRC is the same where OpenRC has started the machine, as on Alpine.
 func TestOpenRC(t *testing.T) {
-	debs, err := filepath.Glob(baseDir + ".openrc/*.deb")
-	if err != nil || len(debs) == 0 {
-		t.Skip("needs the packages of OpenRC: ", err)
-	}
+	debs := downloaded(t, "openrc")
 	m := unpacked(t)
-	m.host("cp", append(debs, filepath.Join(m.root, "var/tmp"))...)
 	m.bare()
-	m.sh("dpkg -i /var/tmp/*.deb && rm /var/tmp/*.deb")
+	m.add(debs)
 	m.write("/etc/inittab", "::sysinit:/sbin/openrc sysinit\n")
 	m.sh("openrc sysinit; openrc boot; openrc default; rc-status")
 	before := m.traces()
@@ -48,6 +44,24 @@ func TestOpenRC(t *testing.T) {
 	m.noTraces(before)
 	m.packageByScript("rc-service")
 	m.noTraces(before)
+}
+
+// downloaded are the packages of Debian that test/scripts/rootfs.sh keeps under a name;
+// without them the test is skipped.
+func downloaded(t *testing.T, name string) []string {
+	t.Helper()
+	debs, err := filepath.Glob(baseDir + "." + name + "/*.deb")
+	if err != nil || len(debs) == 0 {
+		t.Skipf("needs the packages of %s: %v", name, err)
+	}
+	return debs
+}
+
+// add installs packages without a network.
+func (m *machine) add(debs []string) {
+	m.Helper()
+	m.host("cp", append(debs, filepath.Join(m.root, "var/tmp"))...)
+	m.sh("dpkg -i /var/tmp/*.deb && rm /var/tmp/*.deb")
 }
 
 // unpacked is a machine that is off, with the archive in /opt.

@@ -12,13 +12,9 @@ import (
 // systemd. The machine is a Debian that has rpm, which knows nothing of what Debian's
 // packages provide: that is what --nodeps leaves out.
 func TestRPM(t *testing.T) {
-	debs, err := filepath.Glob(baseDir + ".rpm/*.deb")
-	if err != nil || len(debs) == 0 {
-		t.Skip("needs the packages of rpm: ", err)
-	}
+	debs := downloaded(t, "rpm")
 	m := prepared(t)
-	m.host("cp", append(debs, filepath.Join(m.root, "var/tmp"))...)
-	m.sh("dpkg -i /var/tmp/*.deb && rm /var/tmp/*.deb")
+	m.add(debs)
 	for name, pattern := range map[string]string{"d.rpm": "sallyport-[0-9]*.x86_64.rpm", "e.rpm": "sallyport-edge-*.x86_64.rpm", "t.rpm": "sallyport-tray-*.x86_64.rpm"} {
 		m.host("cp", one(t, pattern), filepath.Join(m.root, "opt", name))
 	}

@@ -42,10 +42,7 @@ func (w *World) Play(ctx context.Context, c Cause, n int) (row Row) {
 	programs := []gauge.Process{
 		w.watch("edge", w.edge.Process().PID()), w.watch("host", w.host.Process().PID()), w.watch("client", w.client.Process().PID()),
 	}
-	plans := w.plans(n, c.Bulk, c.Lasts)
-	if c.Ending {
-		plans = w.ending(n, c.Lasts)
-	}
+	plans := w.plansOf(c, n)
 	var client ledger.Client
 	var wg sync.WaitGroup
 	players, quit := context.WithCancel(ctx)

@@ -43,20 +43,24 @@ func (w *World) dialTo(ctx context.Context, forward string) (c net.Conn, err err
 	})
 }
 
+// next takes the numbers of n streams, and gives the first.
+func (w *World) next(n int) uint32 { return uint32(w.stream.Add(uint64(n))) - uint32(n) + 1 }
+
 // plans gives the next n streams of all kinds.
 func (w *World) plans(n int, bulk uint64, lasts time.Duration) []ledger.Plan {
-	last := uint32(w.stream.Add(uint64(n)))
-	return ledger.Mixed(w.seed, last-uint32(n)+1, n, bulk, lasts)
+	return ledger.Mixed(w.seed, w.next(n), n, bulk, lasts)
 }
 
-// ending gives the next n streams, which come to their ends after a time.
-func (w *World) ending(n int, lasts time.Duration) []ledger.Plan {
-	last := uint32(w.stream.Add(uint64(n)))
-	return ledger.Ending(w.seed, last-uint32(n)+1, n, lasts)
+// plansOf gives the next n streams of a cause.
+func (w *World) plansOf(c Cause, n int) []ledger.Plan {
+	if c.Ending {
+		return ledger.Ending(w.seed, w.next(n), n, c.Lasts)
+	}
+	return w.plans(n, c.Bulk, c.Lasts)
 }
 
 func (w *World) plan(kind ledger.Kind, up, down uint64, lasts time.Duration) ledger.Plan {
-	return ledger.Plan{Seed: w.seed, Stream: uint32(w.stream.Add(1)), Kind: kind, Up: up, Down: down, Lasts: lasts}
+	return ledger.Plan{Seed: w.seed, Stream: w.next(1), Kind: kind, Up: up, Down: down, Lasts: lasts}
 }
 
 // entries are those of both ends for some plans.

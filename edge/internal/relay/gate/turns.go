@@ -11,9 +11,9 @@ import (
 
 // Turns lets few TLS handshakes compute at a time, and in a crowd rest as long as they
 // computed, so that a thousand daemons that come back at once do not stand in the way of
-// what lives. A handshake that waits for its peer holds no turn: who stalls keeps nobody. Addresses take their
-// turns one after another, so that one that brings a thousand handshakes makes
-// others wait for one of them, not for all.
+// what lives. A handshake that waits for its peer holds no turn: who stalls keeps
+// nobody. Addresses take their turns one after another, so that one that brings a
+// thousand handshakes makes others wait for one of them, not for all.
 type Turns struct {
 	mu    sync.Mutex
 	free  int
