@@ -204,6 +204,7 @@ func TestWindowsInstaller(t *testing.T) {
 	w.ownersAlone()
 	w.choosesAtLogin()
 	w.trayActs()
+	w.comesAndGoes()
 	w.must("msiexec", "/x", "again.msi", "/qn")
 	w.only("")
 	if out, err := w.run("sc", "query", "sallyportd"); err == nil {
@@ -229,6 +230,18 @@ func (w *wine) serviceVerbs() {
 	if after := w.must("reg", "query", serviceKey); after != before {
 		w.Errorf("a second install changed the service:\n%s\n%s", before, after)
 	}
+	w.says("edge.site.com", windowsCtl, "edge", "list")
+}
+
+// comesAndGoes takes the service away, twice, and has it come back.
+func (w *wine) comesAndGoes() {
+	w.Helper()
+	w.must(windowsDaemon, "service", "uninstall")
+	w.says("not-installed", windowsDaemon, "service", "status")
+	w.must(windowsDaemon, "service", "uninstall")
+	out, _ := w.run(windowsDaemon, "service", "install") // its error is as of a second install
+	w.Log(out)
+	w.says("RUNNING", "sc", "query", "sallyportd")
 	w.says("edge.site.com", windowsCtl, "edge", "list")
 }
 
