@@ -13,12 +13,17 @@ import (
 // computed, so that a thousand daemons that come back at once do not stand in the way of
 // what lives. A handshake that waits for its peer holds no turn: who stalls keeps
 // nobody. Addresses take their turns one after another, so that one that brings a
-// thousand handshakes makes others wait for one of them, not for all.
+// thousand handshakes makes others wait for one of them, not for all; and every other
+// turn is for an address that had none waiting, so that one that comes alone passes a
+// thousand addresses that bring many.
 type Turns struct {
 	mu    sync.Mutex
 	free  int
 	lines map[netip.Prefix]*line
-	next  []*line // those that wait, each once; the first has the next turn
+	// Those that wait, each once, in one of two queues: fresh has those of which no
+	// handshake had a turn yet, served the others.
+	fresh, served []*line
+	wasFresh      bool // who had the last turn
 }
 
 // line is the handshakes of one address that wait, the oldest first.
@@ -51,7 +56,7 @@ func (t *Turns) take(prefix netip.Prefix) time.Time {
 	l := t.lines[prefix]
 	if l == nil {
 		l = &line{prefix: prefix}
-		t.lines[prefix], t.next = l, append(t.next, l)
+		t.lines[prefix], t.fresh = l, append(t.fresh, l)
 	}
 	turn := make(chan struct{})
 	l.waiting = append(l.waiting, turn)
@@ -67,7 +72,7 @@ const maxRest = 2 * time.Millisecond
 // give passes a turn on that began at a time: in a crowd after a rest.
 func (t *Turns) give(began time.Time) {
 	t.mu.Lock()
-	crowd := len(t.next) > 0
+	crowd := len(t.lines) > 0
 	if !crowd {
 		t.free++
 	}
@@ -81,16 +86,21 @@ func (t *Turns) give(began time.Time) {
 func (t *Turns) pass() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.next) == 0 {
+	if len(t.lines) == 0 {
 		t.free++
 		return
 	}
-	l := t.next[0]
-	t.next = t.next[1:]
+	queue := &t.served
+	if len(t.served) == 0 || len(t.fresh) > 0 && !t.wasFresh {
+		queue = &t.fresh
+	}
+	t.wasFresh = queue == &t.fresh
+	l := (*queue)[0]
+	*queue = (*queue)[1:]
 	close(l.waiting[0])
 	l.waiting = l.waiting[1:]
 	if len(l.waiting) > 0 {
-		t.next = append(t.next, l)
+		t.served = append(t.served, l)
 	} else {
 		delete(t.lines, l.prefix)
 	}

@@ -44,40 +44,49 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// An address that has many waiting lets another in after one of them.
+// An address that has many waiting lets one that comes alone in after one of them, and so
+// do several together.
 func TestTurnsGoRoundTheAddresses(t *testing.T) {
 	t.Parallel()
+	const many, more, one, other = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"
+	for _, tt := range []struct{ come, want []string }{
+		{[]string{many, many, many, one, many}, []string{many, many, one, many, many}},
+		{[]string{many, more, many, more, many, more, one, other}, []string{many, many, more, many, one, more, other, more}},
+		{[]string{one, other, many}, []string{one, other, many}},
+	} {
+		if got := turnsOf(tt.come); !slices.Equal(got, tt.want) {
+			t.Errorf("%v wait; turns came as %v, want %v", tt.come, got, tt.want)
+		}
+	}
+}
+
+// turnsOf says in which order they have turns who come one after another while another
+// has the only one.
+func turnsOf(come []string) (order []string) {
 	turns := NewTurns(1)
-	many, one := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	deadline := time.Now().Add(time.Minute)
-	hold := turns.Begin(nil, many, deadline)
-	order := make(chan netip.Addr, 5)
-	waiting := 0
-	for _, addr := range []netip.Addr{many, many, many, one, many} {
+	hold := turns.Begin(nil, netip.MustParseAddr("198.51.100.1"), time.Time{})
+	had := make(chan string, len(come))
+	for i, addr := range come {
 		go func() { // ends when its turn has come
-			h := turns.Begin(nil, addr, deadline)
-			order <- addr
+			h := turns.Begin(nil, netip.MustParseAddr(addr), time.Time{})
+			had <- addr
 			h.Finish()
 		}()
-		waiting++
-		for inLine(turns) < waiting {
+		for inLine(turns) <= i {
 			runtime.Gosched()
 		}
 	}
 	hold.Finish()
-	var got []netip.Addr
-	for range waiting {
-		got = append(got, <-order)
+	for range come {
+		order = append(order, <-had)
 	}
-	if want := []netip.Addr{many, one, many, many, many}; !slices.Equal(got, want) {
-		t.Errorf("turns came as %v, want %v", got, want)
-	}
+	return order
 }
 
 func inLine(t *Turns) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, l := range t.next {
+	for _, l := range t.lines {
 		n += len(l.waiting)
 	}
 	return n
