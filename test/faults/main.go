@@ -119,9 +119,9 @@ type part struct {
 // that wait for time limits, and those in WebSockets.
 func (o options) playWaiting(ctx context.Context) (failed int, err error) {
 	lanes := [][]part{
-		{{o.network || len(o.far()) > 0, options.playNetwork}},
+		{{o.network, options.playNetwork}},
 		{{o.state, options.playState}, {o.hostile, options.playHostile}},
-		{{o.causes || o.figures, options.playResting}, {o.causes && !o.short, options.playWeb}},
+		{{o.causes || o.figures, options.playResting}, {o.causes && !o.short, options.playWeb}, {len(o.far()) > 0, options.playFarFigures}},
 	}
 	type came struct {
 		printed      bytes.Buffer
@@ -216,13 +216,14 @@ func (o options) playFigures(ctx context.Context, w *suite.World, some []figures
 	if len(some) == 0 {
 		return 0
 	}
-	fmt.Fprintf(o.out, "\n%-4s %s\n", "id", "figure (scale): what came")
+	fmt.Fprintf(o.out, "\n%-4s %s\n", "id", "figure (scale, what it took): what came")
 	for _, f := range some {
 		if ctx.Err() != nil {
 			return failed + 1
 		}
+		began := time.Now()
 		got, err := f.Play(ctx, w)
-		fmt.Fprintf(o.out, "%-4s %s (%s): %s %s\n", f.ID, f.What, f.Scale, got, mark(err))
+		fmt.Fprintf(o.out, "%-4s %s (%s, %.0f s): %s %s\n", f.ID, f.What, f.Scale, time.Since(began).Seconds(), got, mark(err))
 		var short *figures.ShortError
 		switch {
 		case errors.As(err, &short):

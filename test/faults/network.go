@@ -24,11 +24,23 @@ import (
 // how many faults were not borne.
 const exitError = 120
 
-// playNetwork plays the faults of a network in a child, alone in a network
-// namespace of its own, or says why it cannot.
+// playNetwork plays the faults of a network.
 func (o options) playNetwork(ctx context.Context) (failed int, err error) {
+	o.figures = false
+	return o.playChild(ctx)
+}
+
+// playFarFigures plays the figures that want a network.
+func (o options) playFarFigures(ctx context.Context) (failed int, err error) {
+	o.network = false
+	return o.playChild(ctx)
+}
+
+// playChild plays what there is of the two in a child, alone in a network namespace
+// of its own, or says why it cannot.
+func (o options) playChild(ctx context.Context) (failed int, err error) {
 	if err := wan.Available(); err != nil {
-		fmt.Fprintln(o.out, "\nfaults of a network are left out:", err)
+		fmt.Fprintln(o.out, "\nwhat needs a network is left out:", err)
 		return 0, nil
 	}
 	self, err := os.Executable()
@@ -41,8 +53,7 @@ func (o options) playNetwork(ctx context.Context) (failed int, err error) {
 	}
 	args := []string{"-inside", "-streams", fmt.Sprint(o.streams), "-seed", fmt.Sprint(o.seed), "-run", o.run.String(),
 		fmt.Sprintf("-short=%t", o.short), fmt.Sprintf("-v=%t", o.verbose), fmt.Sprintf("-network=%t", o.network), fmt.Sprintf("-figures=%t", o.figures)}
-	// Beside it daemons are killed, whose time to be ready again is measured.
-	cmd := inNamespace(ctx, "nice", append([]string{"-n", "10", self}, args...)...)
+	cmd := inNamespace(ctx, self, args...)
 	cmd.Stdout = o.out
 	cmd.Env = append(os.Environ(), harness.BinEnv+"="+filepath.Dir(programs.Edge))
 	theirs, mine, err := os.Pipe()

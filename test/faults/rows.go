@@ -15,15 +15,15 @@ import (
 )
 
 func (o options) heading(what string) {
-	fmt.Fprintf(o.out, "\n%-46s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s\n", what, "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB")
+	fmt.Fprintf(o.out, "\n%-46s %7s %8s %6s %6s %6s %8s %7s %8s %7s %8s %6s\n", what, "streams", "survived", "reset", "lost B", "lies", "MiB", "ended s", "resume s", "new s", "grown MiB", "took s")
 }
 
-// print prints a row and counts it.
-func (o options) print(r suite.Row, beside string) (failed int) {
+// print prints a row whose playing began at a time, and counts it.
+func (o options) print(r suite.Row, began time.Time, beside string) (failed int) {
 	goesOn := r.Cause.Want == suite.Survive && !r.Cause.Ending
-	fmt.Fprintf(o.out, "%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
+	fmt.Fprintf(o.out, "%-46s %7d %8d %6d %6d %6d %8.1f %s %s %7.2f %8.1f %6.0f %s%s\n", r.Cause.Name, r.Streams, r.Survived, r.Reset, r.Tally.Faults.Total(), r.Lied,
 		float64(r.Bytes)/(1<<20), seconds(7, r.Ended, !goesOn), seconds(8, r.Resumed, goesOn), r.New.Seconds(),
-		float64(r.Memory)/(1<<20), beside, mark(errors.Join(r.Faults, r.Slow)))
+		float64(r.Memory)/(1<<20), time.Since(began).Seconds(), beside, mark(errors.Join(r.Faults, r.Slow)))
 	switch {
 	case r.Faults != nil:
 		return 1
@@ -42,7 +42,8 @@ func (o options) playCauses(ctx context.Context, w *suite.World, some []suite.Ca
 		if ctx.Err() != nil {
 			return failed + 1
 		}
-		failed += o.print(w.Play(ctx, c, o.streams), "")
+		began := time.Now()
+		failed += o.print(w.Play(ctx, c, o.streams), began, "")
 	}
 	return failed
 }
@@ -86,8 +87,9 @@ func (o options) playBeside(ctx context.Context, w *suite.World, what string, al
 		if !o.plays(c.Cause) {
 			continue
 		}
+		began := time.Now()
 		r := w.PlayFar(ctx, c, o.streams)
-		failed += o.print(r.Row, beside(r.Services)+" ")
+		failed += o.print(r.Row, began, beside(r.Services)+" ")
 	}
 	return failed
 }

@@ -18,9 +18,9 @@ import (
 // while.
 func laneCauses() []suite.Cause {
 	all := []suite.Cause{
-		large(suite.Cause{Name: "lanes alone cut, of client and host, 6 times", Fault: lanesCut}),
-		half(suite.Cause{Name: "the client's trunks alone cut, lanes live", New: soon, Fault: cut(false, suite.IsTrunk)}),
-		half(suite.Cause{Name: "lanes cut while they are made, for 8 s", Lasts: 14 * time.Second, Fault: lanesUnmade, Heal: healAll}),
+		busy(1, suite.Cause{Name: "lanes alone cut, of client and host, 6 times", Fault: lanesCut}),
+		busy(2, suite.Cause{Name: "the client's trunks alone cut, lanes live", New: soon, Fault: cut(false, suite.IsTrunk)}),
+		busy(2, suite.Cause{Name: "lanes cut while they are made, for 8 s", Lasts: 14 * time.Second, Fault: lanesUnmade, Heal: healAll}),
 	}
 	for i := range all {
 		all[i].Streams = 6

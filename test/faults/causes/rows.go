@@ -25,18 +25,11 @@ func Causes() []suite.Cause {
 	return slices.Concat(laneCauses(), passing(), cuts(), restarts(), ends(), ended(), silences(), traps())
 }
 
-// large are streams of which many come to lanes, and which last a while.
-func large(c suite.Cause) suite.Cause {
-	c.Want, c.Bulk = suite.Survive, 64<<20
-	c.Lasts, c.New = cmp.Or(c.Lasts, 20*time.Second), cmp.Or(c.New, 5*time.Second)
-	return c
-}
-
-// half is large with half of the bytes in half of the time.
-func half(c suite.Cause) suite.Cause {
-	c.Lasts = cmp.Or(c.Lasts, 10*time.Second)
-	c = large(c)
-	c.Bulk /= 2
+// busy has streams of which many come to lanes, and which last a while: 64 MiB in 20 s,
+// or a part of both.
+func busy(part int, c suite.Cause) suite.Cause {
+	c.Want, c.Bulk = suite.Survive, 64<<20/uint64(part)
+	c.Lasts, c.New = cmp.Or(c.Lasts, 20*time.Second/time.Duration(part)), cmp.Or(c.New, 5*time.Second)
 	return c
 }
 
@@ -49,10 +42,12 @@ func passing() []suite.Cause {
 	pieces.Bulk = 256 << 10
 	slow := small("100 KiB/s", shape(impair.Shape{Rate: 100 << 10}), healAll)
 	slow.Bulk, slow.New, slow.Resume = 32<<10, 5*time.Second, 30*time.Second
+	late := small("delay of 50 ms and jitter of 30", shape(impair.Shape{Delay: 50 * time.Millisecond, Jitter: 30 * time.Millisecond}), healAll)
+	late.Bulk = 512 << 10
 	return []suite.Cause{
 		{Name: "nothing", Want: suite.Survive, New: soon, Bulk: 8 << 20, Lasts: time.Second, Fault: nothing},
 		pieces,
-		small("delay of 50 ms and jitter of 30", shape(impair.Shape{Delay: 50 * time.Millisecond, Jitter: 30 * time.Millisecond}), healAll),
+		late,
 		slow,
 		small("connections doubled", doubled, healAll),
 		{Name: "both daemons silent for 5 s", Want: suite.Survive, New: soon, Bulk: 1 << 20, Lasts: 2 * time.Second, Slow: true, Fault: during(5*time.Second, both(hole), healAll)},
@@ -66,12 +61,12 @@ func nothing(context.Context, *suite.World) error { return nil }
 // cuts end connections with a reset.
 func cuts() []suite.Cause {
 	return []suite.Cause{
-		half(suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
-		half(suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
-		half(suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
-		half(suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
-		large(suite.Cause{Name: "all of the client cut", Fault: cut(false, nil)}),
-		half(suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
+		busy(4, suite.Cause{Name: "the client's link cut alone", Fault: cut(false, suite.IsLink)}),
+		busy(4, suite.Cause{Name: "the host's link cut alone", Fault: cut(true, suite.IsLink)}),
+		busy(4, suite.Cause{Name: "the client's trunks and lanes cut", New: soon, Fault: cut(false, suite.Carries)}),
+		busy(4, suite.Cause{Name: "the host's trunks and lanes cut", New: soon, Fault: cut(true, suite.Carries)}),
+		busy(2, suite.Cause{Name: "all of the client cut", Fault: cut(false, nil)}),
+		busy(4, suite.Cause{Name: "all of the host cut", Fault: cut(true, nil)}),
 	}
 }
 
@@ -79,8 +74,8 @@ func cuts() []suite.Cause {
 func restarts() []suite.Cause {
 	stopEdge := func(_ context.Context, w *suite.World) error { return w.Edge().Process().Stop() }
 	return []suite.Cause{
-		large(suite.Cause{Name: EdgeKilled, Fault: during(2*time.Second, killEdge, startEdge)}),
-		half(suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
+		busy(2, suite.Cause{Name: EdgeKilled, Fault: during(2*time.Second, killEdge, startEdge)}),
+		busy(4, suite.Cause{Name: "edge stopped, and restarted", Fault: during(2*time.Second, stopEdge, startEdge)}),
 	}
 }
 
@@ -123,14 +118,14 @@ func away(ctx context.Context, w *suite.World) error {
 func silences() []suite.Cause {
 	silent := during(20*time.Second, hole(true), healAll)
 	return []suite.Cause{
-		large(suite.Cause{Name: "silent middle at the host, 20 s", Lasts: 32 * time.Second, Resume: trunkDead, Slow: true, Fault: silent}),
+		busy(2, suite.Cause{Name: "silent middle at the host, 20 s", Lasts: 32 * time.Second, Resume: trunkDead, Slow: true, Fault: silent}),
 	}
 }
 
 // traps spring in the middle of what carries streams.
 func traps() []suite.Cause {
 	row := func(name string, a impair.Action) suite.Cause {
-		return half(suite.Cause{Name: name, New: soon, Fault: trap(a), Heal: healAll})
+		return busy(4, suite.Cause{Name: name, New: soon, Fault: trap(a), Heal: healAll})
 	}
 	stall := row("a stall in one direction of trunks and lanes", impair.Stall)
 	stall.Lasts, stall.Resume, stall.Slow = 40*time.Second, trunkDead+5*time.Second, true

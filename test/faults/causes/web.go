@@ -18,7 +18,7 @@ func WebCauses() []suite.FarCause {
 	web := func(c suite.Cause) suite.FarCause { return suite.FarCause{Cause: c, Copy: some} }
 	cuts := func(name string, resume time.Duration, fault func(context.Context, *suite.World) error) suite.FarCause {
 		// A daemon tries the direct form again at times, which costs seconds here.
-		c := web(half(suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
+		c := web(busy(2, suite.Cause{Name: name, Resume: resume, New: 10 * time.Second, Fault: fault}))
 		c.Bulk = 8 << 20 // they share two cores with others
 		return c
 	}

@@ -83,7 +83,8 @@ func (f flip) play(ctx context.Context, e speak.Edge, id *speak.Identity) error 
 		return err
 	}
 	defer raw.Close()
-	raw.SetDeadline(time.Now().Add(3 * time.Second))
+	// Time enough to come to the bit, on a busy machine as well.
+	raw.SetDeadline(time.Now().Add(20 * time.Second))
 	c := &flipping{Conn: raw, flip: f}
 	link := &speak.Link{Conn: tls.Client(c, speak.LinkTLS(e, id))}
 	if m, err := link.Hello(id, "host", nil); err != nil || m.Kind != speak.KindWelcome {
@@ -141,10 +142,12 @@ func (c *flipping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// turn turns the bit where it is in p, whose first byte is that many.
+// turn turns the bit where it is in p, whose first byte is that many; what comes after
+// it has little time.
 func (c *flipping) turn(p []byte, first int) {
 	if i := c.at - first; i >= 0 && i < len(p) {
 		p[i] ^= 1 << (c.at % 8)
 		c.sprung = true
+		c.Conn.SetDeadline(time.Now().Add(3 * time.Second))
 	}
 }

@@ -25,6 +25,7 @@ type Servers struct {
 
 	dir     string
 	started []*exec.Cmd
+	made    map[int64][32]byte // the sums of the files to copy, by size
 }
 
 // Missing says which programs there are not; nil where all are.
@@ -66,7 +67,7 @@ func statErr(file string) error { _, err := os.Stat(file); return err }
 
 // Start runs the servers with their files below dir.
 func Start(ctx context.Context, dir string) (*Servers, error) {
-	s := &Servers{dir: dir}
+	s := &Servers{dir: dir, made: make(map[int64][32]byte)}
 	if err := errors.Join(s.postgres(ctx), s.sshd(ctx)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
