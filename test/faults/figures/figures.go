@@ -26,7 +26,7 @@ type Figure struct {
 	Scale string
 	// Far wants a World of suite.OpenFar.
 	Far bool
-	// Rests: it is no less true beside others: time limits, or no times at all.
+	// Rests: most of it is time limits, and it may be played beside others.
 	Rests bool
 	// direct: it is timed, so the client does without its proxy.
 	direct bool
@@ -78,7 +78,7 @@ func All() []Figure {
 		{ID: "L2", What: "a forward that an administrator shares with a group, with everyone, with nobody", Scale: "200 connections each", direct: true, run: onMachine((*machine.Machine).Shared)},
 		{ID: "L3", What: "requests of web pages against every listener", Scale: "whole: 720 each", direct: true, run: onMachine((*machine.Machine).Pages)},
 		{ID: "L7", What: "an OS user removed, and another made with the same number", Scale: "whole", direct: true, run: onMachine((*machine.Machine).Reused)},
-		{ID: "H9", What: "a flipped bit at every byte of a link's first 4 KiB, and at some later", Scale: "whole: 4,096 and 1,000 later, each way", Rests: true, run: flippedBits},
+		{ID: "H9", What: "a flipped bit at every byte of a link's first 4 KiB, and at some later", Scale: "whole: 4,096 and 1,000 later, each way", run: flippedBits},
 	}
 }
 
